@@ -1,0 +1,84 @@
+"""The story of one session for people to read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from hermes.evidence.story import ChannelStory, Credential, Story
+from hermes.text import printable
+
+
+def tell(story: Story, directory: Path) -> RenderableType:
+    """Lay it out; nothing the attacker chose is read as markup or reaches the terminal raw."""
+    parts: list[RenderableType] = [Rule(f"session {story.session}"), _facts(story, directory)]
+    sections = (
+        ("credentials tried", _credentials(story)),
+        ("channels", _channels(story)),
+        ("asked to be forwarded to", map(_plain, story.forwards)),
+        ("refused", map(_plain, story.refusals)),
+    )
+    for title, lines in sections:
+        shown = list(lines)
+        if shown:
+            parts += [Text(f"\n{title}", "bold"), Padding(Group(*shown), (0, 0, 0, 2))]
+    return Group(*parts)
+
+
+def _facts(story: Story, directory: Path) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in _rows(story, directory):
+        table.add_row(Text(name, "dim"), Text(value))
+    return table
+
+
+def _rows(story: Story, directory: Path) -> Iterator[tuple[str, str]]:
+    yield "from", f"{story.source_ip} port {story.source_port}"
+    yield "client", printable(story.client_version or "sent no version")
+    user = printable(story.user or "", 60)
+    yield "user", f"{user} ({'logged in' if story.logged_in else 'not let in'})"
+    yield "started", f"{story.started:%Y-%m-%d %H:%M:%S} UTC"
+    if story.ended is None:
+        yield "ended", "not yet, or cut off by a crash"
+    else:
+        yield "ended", f"{story.ended:%Y-%m-%d %H:%M:%S} UTC after {story.seconds:.1f} s"
+        yield "because", printable(story.reason or "")
+    if story.sandbox:
+        yield "sandbox", story.sandbox
+    yield "files", str(directory)
+
+
+def _credentials(story: Story) -> Iterator[Text]:
+    for credential in story.credentials:
+        yield _credential(credential)
+
+
+def _credential(credential: Credential) -> Text:
+    mark = ("accepted", "green") if credential.accepted else ("refused ", "red")
+    what = f"{credential.method} {printable(credential.user, 60)} / {printable(credential.secret)}"
+    return Text.assemble(mark, "  ", what)
+
+
+def _channels(story: Story) -> Iterator[Text]:
+    for channel in story.channels:
+        yield _channel(channel)
+
+
+def _channel(channel: ChannelStory) -> Text:
+    status = "no exit status" if channel.exit_status is None else f"exit {channel.exit_status}"
+    terminal = f" on {printable(channel.terminal, 20)}" if channel.terminal else ""
+    text = Text(f"{channel.channel}  {channel.kind}{terminal}, {status}")
+    text.append(f", {channel.sent_bytes} bytes out, {channel.received_bytes} bytes in", "dim")
+    if channel.unrecorded_bytes:
+        text.append(f", {channel.unrecorded_bytes} bytes not recorded", "red")
+    for line in (channel.command or "").splitlines():
+        text.append(f"\n   $ {printable(line, 2000)}", "bold")
+    return text
+
+
+def _plain(text: str) -> Text:
+    return Text(printable(text))

@@ -1,0 +1,46 @@
+"""What the host must offer before anything starts, each failure with its fix."""
+
+import getpass
+import os
+from pathlib import Path
+from typing import Final
+
+from hermes.errors import HostError
+
+_SUBID_FILES: Final = (Path("/etc/subuid"), Path("/etc/subgid"))
+_LOOPBACK: Final = ("127.", "::1", "localhost")
+
+
+def check_host() -> None:
+    """Refuse root and a user without sub-ids; raises HostError."""
+    if os.geteuid() == 0:
+        raise HostError(
+            "hermes does not run as root; run scripts/up, which makes a user for it, "
+            "or start it as an ordinary user"
+        )
+    user = getpass.getuser()
+    for path in _SUBID_FILES:
+        if not _has_range(path, user):
+            raise HostError(
+                f"{user} has no range in {path}; run as root: "
+                f"usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {user}"
+            )
+
+
+def check_reach(hosts: tuple[str, ...], *, limits_enforced: bool, require_limits: bool) -> None:
+    """Refuse to be reachable from outside while limits do not hold; raises HostError."""
+    outside = [host for host in hosts if not host.startswith(_LOOPBACK)]
+    if outside and require_limits and not limits_enforced:
+        raise HostError(
+            f"limits on memory, CPU and processes are not enforced on this host, so hermes does "
+            f"not listen on {outside[0]}; delegate cgroup v2 controllers to this user, or set "
+            "HERMES_SANDBOX__REQUIRE_LIMITS=false"
+        )
+
+
+def _has_range(path: Path, user: str) -> bool:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split(":")[0] in (user, str(os.getuid())) for line in lines)

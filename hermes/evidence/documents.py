@@ -1,0 +1,100 @@
+"""Events as JSON documents with ECS names, one on a line, and back."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from hermes.errors import EvidenceError
+from hermes.evidence import events
+from hermes.evidence.events import ECS_KEY, Event
+
+ACTION = "event.action"
+SENSOR = "observer.name"
+
+
+def event_types() -> dict[str, type[Event]]:
+    """Every event type by its action."""
+    found = (value for value in vars(events).values() if isinstance(value, type))
+    return {kind.action: kind for kind in found if issubclass(kind, Event) and kind is not Event}
+
+
+def to_document(event: Event, sensor: str) -> dict[str, Any]:
+    """Nest the fields of an event under their ECS names; fields that are None are left out."""
+    document: dict[str, Any] = {}
+    for name, ecs_name in _PLACES[event.action]:
+        value = getattr(event, name)
+        if value is not None:
+            _put(document, ecs_name, _plain(value))
+    _put(document, ACTION, event.action)
+    _put(document, SENSOR, sensor)
+    return document
+
+
+def from_document(document: dict[str, Any]) -> Event:
+    """Rebuild an event; raises EvidenceError for one of no known shape."""
+    kind = event_types().get(str(_get(document, ACTION)))
+    if kind is None:
+        raise EvidenceError(f"{_get(document, ACTION)!r} is no event of Hermes")
+    values = {name: _get(document, ecs_name) for name, ecs_name in _PLACES[kind.action]}
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return kind(**{**given, "time": datetime.fromisoformat(given["time"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceError(f"a {kind.action} event is damaged: {error}") from error
+
+
+def to_line(event: Event, sensor: str) -> bytes:
+    """Write one event as one line of JSON."""
+    text = json.dumps(to_document(event, sensor), separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
+def from_lines(data: bytes) -> Iterator[Event]:
+    """Read the events of whole lines; a last line cut short by a crash is left out."""
+    for line in data.splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            yield from_document(_decode(line))
+
+
+def timestamp(time: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and ``Z``."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except ValueError as error:
+        raise EvidenceError(f"a line of events is no JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise EvidenceError("a line of events is no object")
+    return document
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, float):
+        return round(value, 6)
+    return value
+
+
+def _put(document: dict[str, Any], dotted: str, value: object) -> None:
+    *parents, leaf = dotted.split(".")
+    for parent in parents:
+        document = document.setdefault(parent, {})
+    document[leaf] = value
+
+
+def _get(document: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        document = document.get(part) if isinstance(document, dict) else None
+    return document
+
+
+_PLACES: Final = {
+    action: tuple((field.name, str(field.metadata[ECS_KEY])) for field in dataclasses.fields(kind))
+    for action, kind in event_types().items()
+}

@@ -1,0 +1,35 @@
+"""Events as one line of text each, for logs and the panel. Pure."""
+
+from hermes.evidence import events as ev
+from hermes.evidence.events import Event
+from hermes.text import printable
+
+
+def describe(event: Event) -> str:  # noqa: C901 - one case for each type
+    """Say what happened; nothing the attacker chose can leave the line."""
+    match event:
+        case ev.SessionConnected():
+            return f"connected from {event.source_ip}:{event.source_port}"
+        case ev.ClientIdentified():
+            return f"client is {printable(event.version)}"
+        case ev.LoginAttempted():
+            secret = event.password if event.password is not None else event.fingerprint or ""
+            tried = f"{event.method} {printable(event.user, 40)}/{printable(secret, 60)}"
+            return f"login {event.outcome}: {tried} ({event.reason})"
+        case ev.SandboxLeased():
+            return f"leased {event.sandbox} after {event.wait_seconds * 1000:.0f} ms"
+        case ev.ChannelOpened(command=None):
+            return f"channel {event.channel}: {event.kind}"
+        case ev.ChannelOpened():
+            return f"channel {event.channel}: {event.kind} {printable(event.command or '')}"
+        case ev.ChannelClosed():
+            status = "no status" if event.exit_status is None else f"status {event.exit_status}"
+            return f"channel {event.channel} closed: {status}, {event.sent_bytes} bytes sent"
+        case ev.ChannelRefused():
+            return f"{event.kind} refused: {printable(event.reason)}"
+        case ev.ForwardRequested():
+            return f"asked for {printable(event.target_host)}:{event.target_port}"
+        case ev.SessionClosed():
+            return f"closed after {event.seconds:.1f} s: {printable(event.reason)}"
+        case _:
+            return event.action

@@ -1,0 +1,153 @@
+"""Recordings of channels: asciicast v2 of terminals, raw streams of the others.
+
+Format: https://docs.asciinema.org/manual/asciicast/v2/ with the events ``o`` (output),
+``i`` (input) and ``r`` (resize).
+"""
+
+import codecs
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+
+from hermes.evidence.writer import Sink, Writer
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The terminal that a client asked for."""
+
+    kind: str
+    columns: int
+    rows: int
+
+
+class Budget:
+    """The bytes that one session may still record."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> bool:
+        """Reserve ``size`` bytes; False when they are not left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+class Recording(Protocol):
+    """What a channel reports to; the file names lie in the session's directory."""
+
+    name: str
+    unrecorded_bytes: int
+
+    def received(self, data: bytes) -> None:
+        """Note bytes from the attacker."""
+
+    def sent(self, data: bytes, *, stderr: bool) -> None:
+        """Note bytes to the attacker."""
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Note a new size of the terminal."""
+
+    def close(self) -> None:
+        """End the files."""
+
+
+class TerminalRecording:
+    """An asciicast; times are seconds since ``started``."""
+
+    def __init__(
+        self, writer: Writer, path: Path, screen: Screen, started: datetime, budget: Budget
+    ) -> None:
+        self.name = path.name
+        self.unrecorded_bytes = 0
+        self._budget = budget
+        self._sink = writer.open(path)
+        self._start = monotonic()
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {"i": decoder("replace"), "o": decoder("replace")}
+        self._sink.write(_line(_header(screen, started)))
+
+    def received(self, data: bytes) -> None:
+        """Note keystrokes."""
+        self._text("i", data)
+
+    def sent(self, data: bytes, *, stderr: bool = False) -> None:  # noqa: ARG002 - a terminal has one
+        """Note output."""
+        self._text("o", data)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Note a new size of the terminal."""
+        self._event("r", f"{columns}x{rows}", 0)
+
+    def close(self) -> None:
+        """Write characters left incomplete and end the file."""
+        for code in self._decoders:
+            self._text(code, b"", final=True)
+        self._sink.close()
+
+    def _text(self, code: str, data: bytes, *, final: bool = False) -> None:
+        text = self._decoders[code].decode(data, final)
+        if text:
+            self._event(code, text, len(data))
+
+    def _event(self, code: str, text: str, size: int) -> None:
+        line = _line([round(monotonic() - self._start, 6), code, text])
+        if not (self._budget.take(len(line)) and self._sink.write(line)):
+            self.unrecorded_bytes += size
+
+
+class StreamRecording:
+    """Three raw files: ``NAME.stdin``, ``NAME.stdout``, ``NAME.stderr``; made when first needed."""
+
+    def __init__(self, writer: Writer, path: Path, budget: Budget) -> None:
+        self.name = path.name
+        self.unrecorded_bytes = 0
+        self._writer = writer
+        self._path = path
+        self._budget = budget
+        self._sinks: dict[str, Sink] = {}
+
+    def received(self, data: bytes) -> None:
+        """Append to stdin."""
+        self._append("stdin", data)
+
+    def sent(self, data: bytes, *, stderr: bool = False) -> None:
+        """Append to stdout or stderr."""
+        self._append("stderr" if stderr else "stdout", data)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Do nothing: there is no terminal."""
+
+    def close(self) -> None:
+        """End the files."""
+        for sink in self._sinks.values():
+            sink.close()
+
+    def _append(self, stream: str, data: bytes) -> None:
+        if not (self._budget.take(len(data)) and self._sink(stream).write(data)):
+            self.unrecorded_bytes += len(data)
+
+    def _sink(self, stream: str) -> Sink:
+        if stream not in self._sinks:
+            path = self._path.with_name(f"{self._path.name}.{stream}")
+            self._sinks[stream] = self._writer.open(path)
+        return self._sinks[stream]
+
+
+def _header(screen: Screen, started: datetime) -> dict[str, object]:
+    return {
+        "version": 2,
+        "width": screen.columns,
+        "height": screen.rows,
+        "timestamp": int(started.timestamp()),
+        "env": {"TERM": screen.kind},
+    }
+
+
+def _line(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,64 @@
+"""Sessions on disk: found, listed and read back."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from hermes.errors import EvidenceError, SessionNotFoundError
+from hermes.evidence.documents import from_lines
+from hermes.evidence.story import Story, fold
+
+_ID = re.compile(r"[0-9a-f]{12}")
+
+
+def session_directories(root: Path) -> Iterator[Path]:
+    """Every session's directory, the newest days first."""
+    days = sorted((root / "sessions").glob("[0-9]*/[0-9]*/[0-9]*"), reverse=True)
+    for day in days:
+        yield from (path for path in day.iterdir() if _ID.fullmatch(path.name))
+
+
+def stories(root: Path) -> Iterator[Story]:
+    """Every readable session, newest first."""
+    for _day, directories in _by_day(root):
+        told = [s for s in map(_read_or_none, directories) if s is not None]
+        yield from sorted(told, key=lambda s: s.started, reverse=True)
+
+
+def find(root: Path, session: str) -> Path:
+    """Return the directory of a session whose id begins so; raises SessionNotFoundError."""
+    if not re.fullmatch(r"[0-9a-f]{1,12}", session):
+        raise SessionNotFoundError(f"{session!r} is no session id: 12 lower-case hex digits")
+    found = [path for path in session_directories(root) if path.name.startswith(session)]
+    if not found:
+        raise SessionNotFoundError(f"no session {session} in {root}; see hermes sessions list")
+    if len(found) > 1:
+        raise SessionNotFoundError(f"{session} begins {len(found)} session ids; give more digits")
+    return found[0]
+
+
+def read(directory: Path) -> Story:
+    """Fold a session's events; raises EvidenceError when they cannot be read."""
+    try:
+        told = fold(from_lines((directory / "events.jsonl").read_bytes()))
+    except OSError as error:
+        raise EvidenceError(f"{directory} cannot be read: {error.strerror}") from error
+    if told is None:
+        raise EvidenceError(f"{directory} has no whole event")
+    return told
+
+
+def _by_day(root: Path) -> Iterator[tuple[Path, list[Path]]]:
+    days: dict[Path, list[Path]] = {}
+    for directory in session_directories(root):
+        days.setdefault(directory.parent, []).append(directory)
+    yield from days.items()
+
+
+def _read_or_none(directory: Path) -> Story | None:
+    try:
+        return read(directory)
+    except EvidenceError:
+        # A session of this moment whose first event is not written yet, or a damaged one:
+        # a list of the others is worth more than none.
+        return None

@@ -1,0 +1,127 @@
+"""The one thread that writes evidence, so that the event loop never waits for a disk.
+
+What is queued is bounded: beyond `MAX_PENDING_BYTES` a write is refused, counted and
+left out, because neither the attacker nor the other sessions may wait for it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from hermes.errors import EvidenceError
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING_BYTES: Final = 64 << 20
+_DIRECTORY_MODE: Final = 0o700
+_Job = Callable[[], None]
+
+
+class Writer:
+    """Owns the thread; `close` writes what is queued and ends it."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._pending_bytes = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
+        self._failure: OSError | None = None
+        self._thread.start()
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why the last write failed, or None when the disk takes evidence."""
+        return self._failure
+
+    def open(self, path: Path) -> "Sink":
+        """Create a file that must not exist yet, with its directories, when its turn comes."""
+        return Sink(self, path)
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Write a whole file beside ``path`` and rename it into place."""
+        self.submit(lambda: _replace(path, data), len(data))
+
+    def submit(self, job: _Job, size: int) -> bool:
+        """Queue a job that holds ``size`` bytes; False when the queue is full."""
+        with self._lock:
+            if self._pending_bytes + size > MAX_PENDING_BYTES:
+                return False
+            self._pending_bytes += size
+        self._jobs.put(lambda: self._perform(job, size))
+        return True
+
+    def close(self) -> None:
+        """Block until everything is written; idempotent."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _perform(self, job: _Job, size: int) -> None:
+        try:
+            job()
+        except OSError as error:
+            if self._failure is None:
+                log.error("evidence cannot be written: %s", error)  # noqa: TRY400 - one sentence
+            self._failure = error
+        else:
+            self._failure = None
+        finally:
+            with self._lock:
+                self._pending_bytes -= size
+
+
+class Sink:
+    """One file being written; all methods return at once."""
+
+    def __init__(self, writer: Writer, path: Path) -> None:
+        self._writer = writer
+        self._path = path
+        self._file: BinaryIO | None = None
+        writer.submit(self._open, 0)
+
+    def write(self, data: bytes) -> bool:
+        """Append; False when the writer is too far behind and left it out."""
+        return self._writer.submit(lambda: self._write(data), len(data))
+
+    def close(self) -> None:
+        """Close the file after what was written before."""
+        self._writer.submit(self._close, 0)
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+        self._file = self._path.open("xb", buffering=0)
+
+    def _write(self, data: bytes) -> None:
+        if self._file is not None:
+            self._file.write(data)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def check_writable(directory: Path) -> None:
+    """Make the directory and write a file in it; raises EvidenceError with the fix."""
+    probe = directory / ".writable"
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise EvidenceError(
+            f"{directory} cannot be written ({error.strerror}); "
+            "choose another HERMES_EVIDENCE__DIR or give it to this user"
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)

@@ -1,0 +1,77 @@
+"""Where ``ssh/`` and ``sandbox/`` meet: what a session asks of a sandbox, and gets.
+
+Neither room imports the other; `hermes.service` joins them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hermes.evidence.recording import Screen
+
+
+@dataclass(frozen=True)
+class ChannelRequest:
+    """A login shell (no command) or a command, as ``user``, with or without a terminal."""
+
+    user: str
+    command: str | None = None
+    screen: Screen | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Bytes from inside; ``stderr`` is always False on a terminal."""
+
+    data: bytes
+    stderr: bool = False
+
+
+class GuestChannel(Protocol):
+    """A program running in a sandbox. Whoever opened it closes it.
+
+    Every method raises GuestError when the sandbox is gone.
+    """
+
+    async def read(self) -> Output | None:
+        """Wait for output; None when there will be no more."""
+
+    async def write(self, data: bytes) -> None:
+        """Feed input; returns when the sandbox has taken most of it."""
+
+    async def write_eof(self) -> None:
+        """End the input; on a terminal it does nothing, as with sshd."""
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the terminal."""
+
+    async def signal(self, name: str) -> None:
+        """Send a signal, named as in RFC 4254, 6.9 (without SIG)."""
+
+    async def exit_status(self) -> int:
+        """Wait, after the last output, for the status."""
+
+    async def close(self) -> None:
+        """Hang up; idempotent."""
+
+
+class Lease(Protocol):
+    """A session's hold on a sandbox."""
+
+    @property
+    def sandbox(self) -> str:
+        """Its name."""
+
+    async def open(self, request: ChannelRequest) -> GuestChannel:
+        """Start a program; raises GuestError."""
+
+    def release(self) -> None:
+        """Give the sandbox up; idempotent, returns at once."""
+
+
+class Lessor(Protocol):
+    """Hands out sandboxes."""
+
+    async def lease(self, session: str, visitor: str) -> Lease:
+        """Wait for a sandbox; raises LeaseError when none can be had in time."""

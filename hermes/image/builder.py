@@ -1,0 +1,47 @@
+"""Building, and making sure that there is something to build sandboxes from."""
+
+from hermes.errors import ImageError, PodmanNotFoundError
+from hermes.image.bootstrap import bootstrap
+from hermes.image.catalogue import label_of
+from hermes.image.derive import derive, exists
+from hermes.image.identity import Identity
+from hermes.image.progress import DONE, Report
+from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
+from hermes.sandbox.engine import Engine
+
+
+async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
+    """Build a decoy, in place of an older one of that name; ImageError or PodmanError."""
+    if recipe.base == BOOTSTRAP:
+        await bootstrap(engine, recipe, report)
+    else:
+        await derive(engine, recipe, report)
+    report(DONE.stage, DONE.fraction)
+    return recipe.identity
+
+
+async def ensure(
+    engine: Engine, tag: str, report: Report, *, hostname: str | None = None
+) -> Identity | None:
+    """Build the decoy if podman does not have it, and return who it is.
+
+    None stands for an image that was made elsewhere. Only the default name is built: any
+    other one was chosen by the operator, so its absence is an ImageError.
+    """
+    if await exists(engine, tag):
+        return await identity_of(engine, tag)
+    if tag != DEFAULT_TAG:
+        raise ImageError(
+            f"podman has no image {tag}: pull or build it (hermes image build --tag {tag}), "
+            "or unset HERMES_SANDBOX__IMAGE"
+        )
+    return await build(engine, Recipe.fresh(tag, hostname=hostname), report)
+
+
+async def identity_of(engine: Engine, tag: str) -> Identity | None:
+    """Return who a decoy is; None for an image that Hermes did not build."""
+    try:
+        document = await engine.json("GET", f"/images/{tag}/json")
+    except PodmanNotFoundError as error:
+        raise ImageError(f"podman has no image {tag}: run hermes image build") from error
+    return Identity.from_label(label_of(document))

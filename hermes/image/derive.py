@@ -1,0 +1,78 @@
+"""A decoy from an image that podman has or can pull, by ``containerfiles/decoy/Containerfile``."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hermes.errors import ImageError, PodmanNotFoundError
+from hermes.image.identity import LABEL
+from hermes.image.process import follow
+from hermes.image.progress import DerivationProgress, Report
+from hermes.image.recipe import Recipe
+from hermes.resources import containerfiles
+from hermes.sandbox.engine import Engine
+
+
+async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
+    """Build the decoy; ImageError names the image that cannot be had or furnished."""
+    if shutil.which("podman") is None:
+        raise ImageError("podman is not installed, and no image can be built without it")
+    if not await exists(engine, recipe.base):
+        await _pull(engine, recipe.base, report)
+    progress = DerivationProgress()
+
+    def on_line(line: str) -> None:
+        if step := progress.feed(line):
+            report(step.stage, step.fraction)
+
+    report("building", 0.0)
+    last = await _podman(build_command(engine.socket, recipe, containerfiles() / "decoy"), on_line)
+    if last is not None:
+        raise ImageError(
+            f"{recipe.base} cannot be made a decoy ({last}): "
+            "it should be a Linux system with /bin/sh"
+        )
+
+
+async def exists(engine: Engine, name: str) -> bool:
+    """Whether podman has the image."""
+    try:
+        await engine.request("GET", f"/images/{name}/exists")
+    except PodmanNotFoundError:
+        return False
+    return True
+
+
+def build_command(socket: Path, recipe: Recipe, decoy: Path) -> tuple[str, ...]:
+    """Write the command line; the host's network is for the packages, the decoy keeps none."""
+    arguments = (("BASE", recipe.base), *recipe.variables())
+    return (
+        *("podman", "--url", f"unix://{socket}", "build", "--pull=never", "--network=host"),
+        *("--layers=false", "--force-rm", "--tag", recipe.tag),
+        *("--label", f"{LABEL}={recipe.identity.label()}"),
+        *(word for name, value in arguments for word in ("--build-arg", f"{name}={value}")),
+        *("--file", str(decoy / "Containerfile"), str(decoy)),
+    )
+
+
+async def _pull(engine: Engine, name: str, report: Report) -> None:
+    report(f"pulling {name}", None)
+    command = ("podman", "--url", f"unix://{engine.socket}", "pull", "--quiet", name)
+    last = await _podman(command, lambda _line: None)
+    if last is not None:
+        raise ImageError(
+            f"podman neither has the image {name} nor can pull it ({last}): "
+            "check the name, or load it with podman load"
+        )
+
+
+async def _podman(command: Sequence[str], on_line: Callable[[str], None]) -> str | None:
+    """Return None, or podman's last words after a failure."""
+    last = "podman said nothing"
+
+    def remember(line: str) -> None:
+        nonlocal last
+        last = line.removeprefix("Error: ") or last
+        on_line(line)
+
+    return last if await follow(command, remember) else None

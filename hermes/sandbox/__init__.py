@@ -1,0 +1,1 @@
+"""Sandboxes: rootless containers, warmed in a pool, leased to one session each."""

@@ -1,0 +1,70 @@
+"""What the decoy image itself says: accounts, host name, and the OpenSSH it has installed."""
+
+import re
+import tarfile
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Final
+
+from hermes.errors import ImageError, PodmanError, PodmanNotFoundError
+from hermes.sandbox.accounts import Account, parse_passwd
+from hermes.sandbox.engine import Engine
+
+DEFAULT_BANNER: Final = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7"
+_DEFAULT_HOSTNAME: Final = "debian"
+_HOSTNAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_VERSION: Final = re.compile(r"(?:\d+:)?([\w.]+)-(\S+)")
+
+
+@dataclass(frozen=True)
+class Decoy:
+    """Facts of an image, read once when the service starts."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    hostname: str = _DEFAULT_HOSTNAME
+    banner: str = DEFAULT_BANNER
+
+
+async def check_image(engine: Engine, image: str) -> None:
+    """Raise ImageError, with the fix, when podman has no such image."""
+    try:
+        await engine.request("GET", f"/images/{image}/exists")
+    except PodmanNotFoundError as error:
+        raise ImageError(
+            f"podman has no image {image}; run 'hermes image build --tag {image}' "
+            "or set HERMES_SANDBOX__IMAGE to one that 'hermes image list' shows"
+        ) from error
+
+
+async def read_decoy(engine: Engine, container: str) -> Decoy:
+    """Read the facts from a container that was created and not started."""
+    hostname = (await _read_file(engine, container, "/etc/hostname")).strip().lower()
+    return Decoy(
+        accounts=parse_passwd(await _read_file(engine, container, "/etc/passwd")),
+        hostname=hostname if _HOSTNAME.fullmatch(hostname) else _DEFAULT_HOSTNAME,
+        banner=_banner(await _read_file(engine, container, "/var/lib/dpkg/status")),
+    )
+
+
+def _banner(dpkg_status: str) -> str:
+    """Compose Debian's identification line from the version of its openssh-server package."""
+    for paragraph in dpkg_status.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
+        version = _VERSION.fullmatch(fields.get("Version", ""))
+        if fields.get("Package") == "openssh-server" and version is not None:
+            vendor = "Ubuntu" if "ubuntu" in version[2] else "Debian"
+            return f"SSH-2.0-OpenSSH_{version[1]} {vendor}-{version[2]}"
+    return DEFAULT_BANNER
+
+
+async def _read_file(engine: Engine, container: str, path: str) -> str:
+    try:
+        tar = await engine.request("GET", f"/containers/{container}/archive", query={"path": path})
+    except PodmanNotFoundError:
+        return ""
+    try:
+        with tarfile.open(fileobj=BytesIO(tar)) as archive:
+            files = [archive.extractfile(member) for member in archive if member.isreg()]
+            return "".join(file.read().decode(errors="replace") for file in files if file)
+    except tarfile.TarError as error:
+        raise PodmanError(f"podman's archive of {path} is damaged: {error}") from error

@@ -1,0 +1,108 @@
+"""Podman's libpod API over its Unix socket.
+
+podman-py carries the requests (it is synchronous, so each runs on a thread); what they say
+is written here and in `hermes.sandbox.spec`, because its keyword arguments drop options.
+The API is described at https://docs.podman.io/en/latest/_static/api.html.
+"""
+
+import asyncio
+import functools
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any, Final
+
+import requests
+from podman import PodmanClient
+from podman.errors import PodmanError as ClientError
+
+from hermes.errors import PodmanError, PodmanNotFoundError
+
+API_VERSION: Final = "4.0.0"
+REQUEST_SECONDS: Final = 20.0
+_THREADS: Final = 8
+_OK: Final = 300
+_NOT_FOUND: Final = 404
+
+Body = bytes | IO[bytes] | None
+
+
+class Engine:
+    """A client of one podman API service; `close` ends its threads."""
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self._client = PodmanClient(base_url=f"unix://{socket}", version=API_VERSION)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="podman")
+
+    async def close(self) -> None:
+        """Wait for the requests under way and drop the connections; idempotent."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        document: object = None,
+        body: Body = None,
+        seconds: float = REQUEST_SECONDS,
+        settle: bool = False,
+    ) -> bytes:
+        """Send one request, with a JSON ``document`` or a tar ``body``, and return the answer.
+
+        With ``settle`` a cancellation waits for the answer, at most ``seconds``, so that whoever
+        cancels knows that nothing will be made behind his back.
+        Raises PodmanNotFoundError for 404, PodmanError for any other failure.
+        """
+        data = json.dumps(document).encode() if document is not None else body
+        send = functools.partial(
+            getattr(self._client.api, method.lower()),
+            path,
+            params=dict(query or {}),
+            data=data,
+            headers={
+                "Content-Type": "application/x-tar" if body is not None else "application/json"
+            },
+            timeout=seconds,
+        )
+        call = functools.partial(_perform, send, method, path)
+        answer = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        if not settle:
+            return await answer
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            await asyncio.wait([answer])
+            raise
+
+    async def json(self, method: str, path: str, **arguments: Any) -> Any:
+        """Return what `request` answers, decoded."""
+        answer = await self.request(method, path, **arguments)
+        try:
+            return json.loads(answer) if answer else None
+        except ValueError as error:
+            raise PodmanError(f"podman's answer to {method} {path} is no JSON") from error
+
+
+def _perform(send: "functools.partial[requests.Response]", method: str, path: str) -> bytes:
+    try:
+        response = send()
+        content: bytes = response.content
+    except (requests.RequestException, ClientError, OSError) as error:
+        raise PodmanError(f"podman's API did not answer {method} {path}: {error}") from error
+    if response.status_code < _OK:
+        return content
+    kind = PodmanNotFoundError if response.status_code == _NOT_FOUND else PodmanError
+    raise kind(f"podman refused {method} {path}: {_reason(content)}")
+
+
+def _reason(content: bytes) -> str:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return content[:200].decode(errors="replace")
+    return str(document.get("message") or document.get("cause") or document)[:500]

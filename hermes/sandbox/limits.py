@@ -1,0 +1,44 @@
+"""Whether the kernel enforces what a sandbox's specification claims, read from its cgroup."""
+
+from pathlib import Path
+from typing import Any, Final
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+def unenforced(pid: int, limits: dict[str, Any]) -> list[str]:
+    """Name the files of cgroup v2 that do not say what ``limits`` (OCI resources) claim."""
+    group = _group_of(pid)
+    if group is None:
+        return sorted(_expected(limits))
+    # crun puts a container's processes into a child of the group that has the limits.
+    places = (group, group.parent)
+    return [
+        name
+        for name, text in _expected(limits).items()
+        if all(_read(place / name) != text for place in places)
+    ]
+
+
+def _expected(limits: dict[str, Any]) -> dict[str, str]:
+    return {
+        "cpu.max": f"{limits['cpu']['quota']} {limits['cpu']['period']}",
+        "memory.max": str(limits["memory"]["limit"]),
+        "pids.max": str(limits["pids"]["limit"]),
+    }
+
+
+def _group_of(pid: int) -> Path | None:
+    """Find the cgroup v2 of a process, by the ``0::`` line of cgroups(7)."""
+    for line in _read(Path(f"/proc/{pid}/cgroup")).splitlines():
+        hierarchy, _, path = line.split(":", 2)
+        if hierarchy == "0":
+            return _CGROUPS / path.lstrip("/")
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

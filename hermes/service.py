@@ -1,0 +1,230 @@
+"""The service: starts the rooms of the house, joins them, and ends them in order."""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from hermes import doctor
+from hermes.control import answering, control_path
+from hermes.errors import HermesError, HostError
+from hermes.evidence.events import Event
+from hermes.evidence.lines import describe
+from hermes.evidence.record import Desk
+from hermes.evidence.writer import Writer, check_writable
+from hermes.image import Report, ensure
+from hermes.sandbox.api_service import connected
+from hermes.sandbox.pool import Pool, PoolStatus
+from hermes.sandbox.sandbox import Plan
+from hermes.settings import Settings
+from hermes.ssh.listener import Listener, SessionStatus
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_EVENTS: Final = 100
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+Announce = Callable[[list[str]], None]
+
+
+class Service:
+    """One running Hermes; `run` is its whole life."""
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self.events: deque[Event] = deque(maxlen=_REMEMBERED_EVENTS)
+        self._settings = settings
+        self._report = report
+        self._pool: Pool | None = None
+        self._listener: Listener | None = None
+
+    async def run(self, announce: Announce) -> int:
+        """Start, call ``announce`` with the addresses, serve until a signal, drain and close.
+
+        Returns the signal's number. Raises HermesError when it cannot start.
+        """
+        settings = self._settings
+        await asyncio.to_thread(doctor.check_host)
+        await asyncio.to_thread(check_writable, settings.evidence.dir)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(_locked(settings.runtime_dir))
+            stack.enter_context(_locked(settings.evidence.dir))
+            caught = stack.enter_context(capture_signals())
+            pool = self._pool = await stack.enter_async_context(self._pooled())
+            desk = stack.enter_context(self._desk())
+            listener = await stack.enter_async_context(self._listening(pool, desk))
+            answers = {"pool": lambda: asdict(pool.status())}
+            path = control_path(settings.runtime_dir)
+            await stack.enter_async_context(answering(path, answers))
+            announce(listener.addresses)
+            return await caught.wait(listener.reload)
+
+    def pool_status(self) -> PoolStatus | None:
+        """Return the pool's state, once there is a pool."""
+        return self._pool.status() if self._pool else None
+
+    def sessions(self) -> list[SessionStatus]:
+        """List the sessions that are open now."""
+        return self._listener.status() if self._listener else []
+
+    @contextlib.asynccontextmanager
+    async def _pooled(self) -> AsyncIterator[Pool]:
+        """A warm pool on a podman that answers; afterwards no sandbox is left."""
+        settings = self._settings
+        async with connected(settings.podman.socket, settings.runtime_dir) as engine:
+            sandbox = settings.sandbox
+            await ensure(engine, sandbox.image, self._report, hostname=sandbox.hostname)
+            pool = Pool(engine, settings.pool, _plan(settings))
+            await pool.start()
+            async with _running(pool.serve(), "pool"):
+                self._check_limits(pool)
+                await pool.warmed()
+                yield pool
+
+    @contextlib.asynccontextmanager
+    async def _listening(self, pool: Pool, desk: Desk) -> AsyncIterator[Listener]:
+        """Open doors; afterwards no session is left."""
+        settings = self._settings
+        async with asyncio.TaskGroup() as tasks:
+            listener = self._listener = Listener(
+                ssh=settings.ssh,
+                auth=settings.auth,
+                limits=settings.limits,
+                desk=desk,
+                lessor=pool,
+                tasks=tasks,
+            )
+            await listener.start(pool.decoy.banner)
+            try:
+                async with _running(listener.serve(), "listener"):
+                    yield listener
+                    await listener.drain()
+            finally:
+                await listener.close()
+
+    @contextlib.contextmanager
+    def _desk(self) -> Iterator[Desk]:
+        """Where sessions write; everything is on disk afterwards."""
+        settings = self._settings
+        writer = Writer()
+        try:
+            yield Desk(
+                writer=writer,
+                directory=settings.evidence.dir,
+                sensor=settings.sensor,
+                session_max_bytes=settings.evidence.session_max_bytes,
+                listener=self._heard,
+            )
+        finally:
+            writer.close()
+
+    def _heard(self, event: Event) -> None:
+        self.events.append(event)
+        extra = {"session": event.session, "action": event.action}
+        log.info("%s %s", event.session, describe(event), extra=extra)
+
+    def _check_limits(self, pool: Pool) -> None:
+        settings = self._settings
+        doctor.check_reach(
+            settings.ssh.host,
+            limits_enforced=pool.limits_enforced,
+            require_limits=settings.sandbox.require_limits,
+        )
+        if not pool.limits_enforced:
+            log.warning("limits on memory, CPU and processes are not enforced on this host")
+
+
+class CaughtSignals:
+    """Which signals came; the first one that ends the service counts."""
+
+    def __init__(self) -> None:
+        self.ending: int | None = None
+        self._loop = asyncio.get_running_loop()
+        self._came: asyncio.Queue[int] = asyncio.Queue()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal, in the handler."""
+        del frame
+        self._loop.call_soon_threadsafe(self._came.put_nowait, number)
+
+    async def wait(self, reload: Callable[[], object]) -> int:
+        """Wait for a signal to end; SIGHUP calls ``reload``."""
+        while (number := await self._came.get()) == signal.SIGHUP:
+            result = reload()
+            if asyncio.iscoroutine(result):
+                await result
+        self.ending = number
+        return number
+
+
+@contextlib.contextmanager
+def capture_signals() -> Iterator[CaughtSignals]:
+    """Catch the signals that end or reload the service, and restore their handlers."""
+    caught = CaughtSignals()
+    numbers = (*_SIGNALS, signal.SIGHUP)
+    before = {number: signal.signal(number, caught) for number in numbers}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.asynccontextmanager
+async def _running(life: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    """Run a coroutine beside the body and cancel it at its end; its failure ends the body."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(life, name=name)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold a directory for this process alone; raises HostError when another one has it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HostError(f"{directory} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise HostError(
+            f"another hermes uses {directory}; stop it, or give this one its own "
+            "HERMES_RUNTIME_DIR and HERMES_EVIDENCE__DIR"
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _plan(settings: Settings) -> Plan:
+    """A warm sandbox may wait as long as a session may last, and then serve one."""
+    grace = settings.limits.drain_seconds + settings.pool.spawn_timeout_seconds
+    return Plan(
+        settings=settings.sandbox,
+        instance=hashlib.sha256(str(settings.runtime_dir).encode()).hexdigest()[:12],
+        timeout_seconds=int(2 * settings.limits.session_seconds + 2 * grace),
+    )
+
+
+def first_error(error: BaseException) -> HermesError | None:
+    """Find the HermesError in what a task group raised."""
+    if isinstance(error, HermesError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(first_error, error.exceptions)), None)
+    return None

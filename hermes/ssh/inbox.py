@@ -1,0 +1,54 @@
+"""What a client sends on one channel, in order, until his program takes it."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Resize:
+    """The client's window has changed."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Signal:
+    """The client asks for a signal (RFC 4254, 6.9)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Eof:
+    """The client will send no more."""
+
+
+Input = bytes | Resize | Signal | Eof
+
+
+class Inbox:
+    """What the client sent, in order, until the program takes it."""
+
+    def __init__(self) -> None:
+        self._items: deque[Input] = deque()
+        self._arrived = asyncio.Event()
+        self.bytes = 0
+
+    def put(self, item: Input) -> None:
+        """Append; a resize replaces one that was not taken yet."""
+        if isinstance(item, Resize) and self._items and isinstance(self._items[-1], Resize):
+            self._items.pop()
+        self._items.append(item)
+        self.bytes += len(item) if isinstance(item, bytes) else 0
+        self._arrived.set()
+
+    async def take(self) -> Input:
+        """Wait for the next item."""
+        while not self._items:
+            self._arrived.clear()
+            await self._arrived.wait()
+        item = self._items.popleft()
+        self.bytes -= len(item) if isinstance(item, bytes) else 0
+        return item

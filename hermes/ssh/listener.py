@@ -1,0 +1,177 @@
+"""The listening sockets and everything that lives as long as they do."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import asyncssh
+
+from hermes.errors import ListenError, SettingsError
+from hermes.evidence.record import Desk
+from hermes.guest import Lessor
+from hermes.settings import AuthSettings, LimitSettings, SshSettings
+from hermes.ssh.context import Context
+from hermes.ssh.host_keys import load_host_keys
+from hermes.ssh.policy import PasswordPolicy, read_userdb
+from hermes.ssh.session import Session
+
+log = logging.getLogger(__name__)
+
+_TICK_SECONDS: Final = 1.0
+_BACKLOG: Final = 128
+_SOFTWARE: Final = "SSH-2.0-"
+
+
+@dataclass(frozen=True)
+class SessionStatus:
+    """One session that is open now."""
+
+    session: str
+    source_ip: str
+    user: str
+    logged_in: bool
+    age_seconds: float
+
+
+class Listener:
+    """Accepts attackers while `serve` runs; `drain` and `close` end it."""
+
+    def __init__(
+        self,
+        *,
+        ssh: SshSettings,
+        auth: AuthSettings,
+        limits: LimitSettings,
+        desk: Desk,
+        lessor: Lessor,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._ssh = ssh
+        self._auth = auth
+        policy = PasswordPolicy(read_userdb(auth.userdb), auth.accept_after_failures)
+        self._context = Context(auth, limits, policy, desk, lessor, tasks)
+        self._acceptors: list[asyncssh.SSHAcceptor] = []
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, each as ``HOST:PORT``."""
+        return [
+            _address(socket.getsockname())
+            for acceptor in self._acceptors
+            for socket in acceptor.sockets
+        ]
+
+    async def start(self, banner: str) -> None:
+        """Listen on every address; ``banner`` is the whole identification line.
+
+        Raises ListenError naming the address, EvidenceError for the host keys.
+        """
+        keys = await asyncio.to_thread(load_host_keys, self._ssh.host_key_dir)
+        version = (self._ssh.banner or banner).removeprefix(_SOFTWARE)
+        options = _options(keys, version, lambda: Session(self._context))
+        for host in self._ssh.host:
+            await self._listen(host, options)
+
+    async def serve(self) -> None:
+        """End overdue sessions and follow the userdb, until cancelled."""
+        stamp = await asyncio.to_thread(_stamp, self._auth.userdb)
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            for session in list(self._context.sessions.values()):
+                if reason := session.overdue():
+                    session.end(reason)
+            if stamp != (stamp := await asyncio.to_thread(_stamp, self._auth.userdb)):
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Read the userdb again; one that is wrong leaves the old one in force."""
+        try:
+            self._context.policy.userdb = await asyncio.to_thread(read_userdb, self._auth.userdb)
+        except SettingsError as error:
+            log.error("the userdb was not reloaded: %s", error)  # noqa: TRY400 - one sentence
+        else:
+            log.info("the userdb was reloaded")
+
+    async def drain(self) -> None:
+        """Take no new connection, and give those that are open some seconds."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        deadline = monotonic() + self._context.limits.drain_seconds
+        while self._context.sessions and monotonic() < deadline:
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        """Cut what is left; idempotent."""
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for session in list(self._context.sessions.values()):
+            session.end("service stopped")
+        while self._context.sessions:
+            await asyncio.sleep(0.01)
+        self._acceptors.clear()
+
+    def status(self) -> list[SessionStatus]:
+        """List the sessions that are open now, the oldest first."""
+        return [
+            SessionStatus(
+                session.record.session,
+                session.source[0],
+                session.user,
+                session.logged_in,
+                round(session.age_seconds, 1),
+            )
+            for session in self._context.sessions.values()
+        ]
+
+    async def _listen(self, host: str, options: asyncssh.SSHServerConnectionOptions) -> None:
+        port = self._ssh.port
+        try:
+            acceptor = await asyncssh.listen(host, port, options=options, backlog=_BACKLOG)
+        except (OSError, OverflowError) as error:
+            raise ListenError(
+                f"{host}:{port} cannot be listened on ({_strerror(error)}); "
+                "set HERMES_SSH__HOST and HERMES_SSH__PORT"
+            ) from error
+        self._acceptors.append(acceptor)
+
+
+def _options(
+    keys: Sequence[asyncssh.SSHKey], version: str, factory: Callable[[], Session]
+) -> asyncssh.SSHServerConnectionOptions:
+    return asyncssh.SSHServerConnectionOptions(
+        server_factory=factory,
+        server_host_keys=keys,
+        server_version=version,
+        encoding=None,
+        line_editor=False,
+        login_timeout=0,
+        keepalive_interval=0,
+        gss_host=None,
+        gss_kex=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        compression_algs=["none", "zlib@openssh.com"],
+        max_pktsize=32768,
+    )
+
+
+def _address(name: tuple[str, int]) -> str:
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _strerror(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):  # unreadable now: the rules in force stay
+        if path is not None:
+            status = path.stat()
+            return status.st_mtime_ns, status.st_size
+    return None
