@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,13 @@ def check_host() -> None:
             "hermes does not run as root; run scripts/up, which makes a user for it, "
             "or start it as an ordinary user"
         )
-    user = getpass.getuser()
-    for path in _SUBID_FILES:
-        if not _has_range(path, user):
+    check_subids(getpass.getuser(), os.getuid(), _SUBID_FILES)
+
+
+def check_subids(user: str, uid: int, files: Sequence[Path]) -> None:
+    """Raise HostError when one of the files (subuid(5)) has no range for the user."""
+    for path in files:
+        if not _has_range(path, user, uid):
             raise HostError(
                 f"{user} has no range in {path}; run as root: "
                 f"usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {user}"
@@ -38,9 +43,9 @@ def check_reach(hosts: tuple[str, ...], *, limits_enforced: bool, require_limits
         )
 
 
-def _has_range(path: Path, user: str) -> bool:
+def _has_range(path: Path, user: str, uid: int) -> bool:
     try:
         lines = path.read_text().splitlines()
     except OSError:
         return False
-    return any(line.split(":")[0] in (user, str(os.getuid())) for line in lines)
+    return any(line.split(":")[0] in (user, str(uid)) for line in lines)

@@ -23,7 +23,8 @@ from hermes.evidence.record import Desk
 from hermes.evidence.writer import Writer, check_writable
 from hermes.image import Report, ensure
 from hermes.sandbox.api_service import connected
-from hermes.sandbox.pool import Pool, PoolStatus
+from hermes.sandbox.pool import Pool
+from hermes.sandbox.pool_status import PoolStatus
 from hermes.sandbox.sandbox import Plan
 from hermes.settings import Settings
 from hermes.ssh.listener import Listener, SessionStatus

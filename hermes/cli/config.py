@@ -3,10 +3,10 @@
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from hermes.cli.options import AsJson, EnvFile
+from hermes.cli.output import stdout
 from hermes.settings_source import as_text, load, rows, template
 from hermes.ssh.policy import read_userdb
 
@@ -39,7 +39,7 @@ def show(*, as_json: AsJson = False, env_file: EnvFile = None) -> None:
     table = Table("setting", "value", "from", box=None)
     for row in rows(loaded.settings):
         table.add_row(row.name, as_text(row.value), loaded.sources.get(row.name, "default"))
-    Console().print(table)
+    stdout().print(table)
 
 
 @app.command("template")

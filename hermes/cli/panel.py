@@ -16,7 +16,7 @@ from rich.text import Text
 from hermes.evidence import events as ev
 from hermes.evidence.events import Event
 from hermes.evidence.lines import describe
-from hermes.sandbox.pool import PoolStatus
+from hermes.sandbox.pool_status import PoolStatus
 from hermes.ssh.listener import SessionStatus
 from hermes.text import printable
 

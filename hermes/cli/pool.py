@@ -5,11 +5,11 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from hermes.cli.options import AsJson, EnvFile
+from hermes.cli.output import stdout
 from hermes.control import ask, control_path
 from hermes.settings_source import load
 
@@ -33,7 +33,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(ask(path, "pool")))
         return
-    console = Console()
+    console = stdout()
     if not watch:
         console.print(_table(ask(path, "pool")))
         return

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hermes.cli.options import AsJson, EnvFile
+from hermes.cli.output import stdout
 from hermes.cli.play import play_channel
 from hermes.cli.telling import tell
 from hermes.errors import SettingsError
@@ -61,7 +61,7 @@ def list_sessions(
     if not chosen:
         typer.echo(f"no sessions in {root}")
         return
-    Console().print(_table(chosen))
+    stdout().print(_table(chosen))
 
 
 @app.command()
@@ -73,7 +73,7 @@ def show(session: Session, *, as_json: AsJson = False, env_file: EnvFile = None)
     if as_json:
         typer.echo(json.dumps(to_json(story), indent=1))
         return
-    Console().print(tell(story, directory))
+    stdout().print(tell(story, directory))
 
 
 @app.command()
@@ -113,7 +113,10 @@ def _parse_since(text: str) -> datetime:
 
 
 def _table(stories: list[Story]) -> Table:
-    table = Table("session", "started (UTC)", "from", "user", "in", "lasted", "did", box=None)
+    table = Table(box=None)
+    for heading in ("session", "started (UTC)", "from", "user", "in", "lasted"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("did", no_wrap=True, overflow="ellipsis", min_width=20)
     for story in stories:
         lasted = "open" if story.seconds is None else f"{story.seconds:.1f} s"
         table.add_row(
@@ -123,7 +126,7 @@ def _table(stories: list[Story]) -> Table:
             Text(printable(story.user or "", 24)),
             "yes" if story.logged_in else "",
             lasted,
-            Text(_did(story), no_wrap=True, overflow="ellipsis"),
+            Text(_did(story)),
         )
     return table
 

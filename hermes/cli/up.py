@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from typing import Annotated
@@ -28,6 +29,7 @@ def up(
     ] = None,
 ) -> None:
     """Check, build the decoy if it is missing, warm the pool, and listen."""
+    os.umask(0o077)
     settings = load(env_file, {"SSH__HOST": host, "SSH__PORT": port}).settings
     number = asyncio.run(_run(settings))
     # The handlers are restored by now: the exit status tells what ended the service.

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from hermes.errors import GuestError, PodmanError
+from hermes.evidence.recording import Screen
 from hermes.guest import Output
 from hermes.sandbox.engine import API_VERSION, Engine
 
@@ -22,8 +23,8 @@ _READ_BYTES: Final = 32768
 _ANSWER_SECONDS: Final = 10.0
 _EXIT_POLL_SECONDS: Final = 0.005
 _SWITCHING_PROTOCOLS: Final = b"101"
-# An exec of a program that does not exist answers with the runtime's own words.
-_FAILED_TO_START: Final = frozenset({125, 126, 127, 255})
+# What podman writes into the stream when the runtime found no such program.
+_NOT_STARTED: Final = (b"Error: ", b"OCI runtime")
 
 
 async def run(engine: Engine, container: str, command: list[str]) -> str:
@@ -43,7 +44,7 @@ async def run(engine: Engine, container: str, command: list[str]) -> str:
 
 
 async def open_exec(
-    engine: Engine, container: str, document: dict[str, Any], *, terminal: bool = False
+    engine: Engine, container: str, document: dict[str, Any], screen: Screen | None = None
 ) -> "ExecChannel":
     """Start a program; ``document`` is the body of libpod's exec create. Raises GuestError."""
     create = {
@@ -51,16 +52,17 @@ async def open_exec(
         "AttachStdout": True,
         "AttachStderr": True,
         "DetachKeys": "",
-        "Tty": terminal,
+        "Tty": screen is not None,
         **document,
     }
     try:
         answer = await engine.json("POST", f"/containers/{container}/exec", document=create)
         exec_id = str(answer["Id"])
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await _attach(engine, exec_id, terminal=terminal)
+            reader, writer = await _attach(engine, exec_id, screen)
     except (PodmanError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         raise GuestError(f"no program could be started in {container}: {error}") from error
+    terminal = screen is not None
     return ExecChannel(engine, container, exec_id, reader, writer, terminal=terminal)
 
 
@@ -86,6 +88,7 @@ class ExecChannel:
         self._frame_left = 0
         self._frame_stderr = False
         self._ended = False
+        self._first = True
 
     async def read(self) -> Output | None:
         """Wait for at most 32 KiB of output; None at its end."""
@@ -94,6 +97,9 @@ class ExecChannel:
         except OSError as error:
             raise GuestError(f"the stream of {self._container} broke: {error}") from error
         self._ended = output is None
+        if output is not None and self._first:
+            self._first = False
+            self._check_started(output.data)
         return output
 
     async def write(self, data: bytes) -> None:
@@ -142,6 +148,12 @@ class ExecChannel:
             with contextlib.suppress(GuestError):  # the sandbox went first
                 await self.signal("HUP")
 
+    def _check_started(self, data: bytes) -> None:
+        """Keep the runtime's words from the attacker, who may have removed his shell."""
+        prefix, name = _NOT_STARTED
+        if data.startswith(prefix) and name in data:
+            raise GuestError(f"{self._container} has no such program: {data[:200]!r}")
+
     async def _read_raw(self) -> Output | None:
         data = await self._reader.read(_READ_BYTES)
         return Output(data) if data else None
@@ -166,10 +178,13 @@ class ExecChannel:
 
 
 async def _attach(
-    engine: Engine, exec_id: str, *, terminal: bool
+    engine: Engine, exec_id: str, screen: Screen | None
 ) -> tuple[StreamReader, StreamWriter]:
     reader, writer = await asyncio.open_unix_connection(engine.socket, limit=_READ_BYTES * 2)
-    body = json.dumps({"Detach": False, "Tty": terminal}).encode()
+    start: dict[str, object] = {"Detach": False, "Tty": screen is not None}
+    if screen is not None:
+        start |= {"h": screen.rows, "w": screen.columns}
+    body = json.dumps(start).encode()
     writer.write(
         f"POST /v{API_VERSION}/libpod/exec/{exec_id}/start HTTP/1.1\r\nHost: d\r\n"
         f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n"

@@ -8,7 +8,6 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
@@ -17,6 +16,7 @@ from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox import limits
 from hermes.sandbox.decoy import Decoy, check_image, read_decoy
 from hermes.sandbox.engine import Engine
+from hermes.sandbox.pool_status import PoolStatus, row
 from hermes.sandbox.sandbox import (
     Plan,
     Sandbox,
@@ -32,32 +32,6 @@ log = logging.getLogger(__name__)
 CONCURRENT_STARTS: Final = 4
 CHECK_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True)
-class SandboxStatus:
-    """One row of the pool's status."""
-
-    id: str
-    name: str
-    state: str
-    age_seconds: float
-    session: str | None
-    visitor: str | None
-
-
-@dataclass(frozen=True)
-class PoolStatus:
-    """The pool at one moment, as ``hermes pool status --json`` prints it."""
-
-    target: int
-    warm: int
-    leased: int
-    lingering: int
-    starting: int
-    max: int
-    limits_enforced: bool
-    sandboxes: tuple[SandboxStatus, ...]
 
 
 class SandboxLease:
@@ -167,7 +141,7 @@ class Pool:
             starting=self._count(State.STARTING),
             max=self._settings.max,
             limits_enforced=self.limits_enforced,
-            sandboxes=tuple(_row(box) for box in self._boxes.values()),
+            sandboxes=tuple(row(box) for box in self._boxes.values()),
         )
 
     async def _read_decoy(self) -> None:
@@ -325,14 +299,3 @@ class Pool:
 
     def _move(self, box: Sandbox, state: State) -> None:
         box.state = state
-
-
-def _row(box: Sandbox) -> SandboxStatus:
-    return SandboxStatus(
-        id=box.name,
-        name=box.name,
-        state=box.state,
-        age_seconds=round(box.age_seconds, 1),
-        session=box.session,
-        visitor=box.visitor,
-    )

@@ -106,11 +106,7 @@ class Sandbox:
             "User": account.name,
             "WorkingDir": account.home,
         }
-        terminal = request.screen is not None
-        channel = await exec_channel.open_exec(self._engine, self.name, document, terminal=terminal)
-        if request.screen is not None:
-            await channel.resize(request.screen.columns, request.screen.rows)
-        return channel
+        return await exec_channel.open_exec(self._engine, self.name, document, request.screen)
 
     async def delete(self) -> None:
         """End everything inside and remove the container, with retries; raises PodmanError."""

@@ -15,9 +15,9 @@ from hermes.guest import GuestChannel
 from hermes.ssh.channel import Channel
 from hermes.ssh.context import Context
 from hermes.ssh.hold import Hold
+from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
 from hermes.ssh.policy import visitor_of
-from hermes.ssh.startups import Startups
 
 _OPEN_FAILED: Final = "open failed"
 _LONGEST_TEXT: Final = 255
@@ -87,14 +87,12 @@ class Session(asyncssh.SSHServer):
 
     def overdue(self) -> str | None:
         """Name the limit that the session has reached, if any."""
-        limits = self._context.limits
-        if not self.logged_in and self.age_seconds > limits.login_grace_seconds:
-            return "login grace time over"
-        if self.age_seconds > limits.session_seconds:
-            return "session time over"
-        if self.logged_in and monotonic() - self._last_activity > limits.idle_seconds:
-            return "idle"
-        return None
+        return overdue(
+            self._context.limits,
+            logged_in=self.logged_in,
+            age_seconds=self.age_seconds,
+            idle_seconds=monotonic() - self._last_activity,
+        )
 
     def active(self) -> None:
         """Note that bytes went either way."""

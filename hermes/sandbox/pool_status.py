@@ -1,0 +1,43 @@
+"""What ``hermes pool status`` tells of the pool."""
+
+from dataclasses import dataclass
+
+from hermes.sandbox.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class SandboxStatus:
+    """One row of the pool's status."""
+
+    id: str
+    name: str
+    state: str
+    age_seconds: float
+    session: str | None
+    visitor: str | None
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """The pool at one moment, as ``hermes pool status --json`` prints it."""
+
+    target: int
+    warm: int
+    leased: int
+    lingering: int
+    starting: int
+    max: int
+    limits_enforced: bool
+    sandboxes: tuple[SandboxStatus, ...]
+
+
+def row(box: Sandbox) -> SandboxStatus:
+    """Describe one sandbox."""
+    return SandboxStatus(
+        id=box.name,
+        name=box.name,
+        state=box.state,
+        age_seconds=round(box.age_seconds, 1),
+        session=box.session,
+        visitor=box.visitor,
+    )

@@ -1,0 +1,117 @@
+"""The pool, as visitors and the operator see it."""
+
+import asyncio
+import subprocess
+
+import asyncssh
+import pytest
+
+from tests.integration.running import Hermes, Start, wait_for
+
+
+def warm(hermes: Hermes) -> int:
+    """Count the warm sandboxes."""
+    return int(hermes.pool()["warm"])
+
+
+async def test_a_burst_is_served_and_the_pool_returns_to_its_target(start: Start) -> None:
+    """Ten at once on a pool of two all get a box, and afterwards there are two again."""
+    hermes = start(POOL__SIZE="2", POOL__MAX="12")
+
+    async def visit(number: int) -> str:
+        async with hermes.connect() as connection:
+            return str((await connection.run(f"echo {number}; hostname; sleep 1")).stdout)
+
+    async with asyncio.TaskGroup() as tasks:
+        visits = [tasks.create_task(visit(number)) for number in range(10)]
+    assert [visit.result() for visit in visits] == [f"{n}\narchive-02\n" for n in range(10)]
+    settled = wait_for(
+        lambda: (pool := hermes.pool()) and len(pool["sandboxes"]) == 2 and pool, 30.0
+    )
+    assert (settled["warm"], settled["leased"], settled["starting"]) == (2, 0, 0)
+    assert len(hermes.containers()) == 2
+
+
+async def test_a_lease_is_seen_and_ends_with_the_session(start: Start) -> None:
+    """The status names session and visitor; leaving deletes the box and refills the pool."""
+    hermes = start(POOL__SIZE="1")
+    async with hermes.connect() as connection:
+        await connection.run("true")
+        pool = hermes.pool()
+        (leased,) = [box for box in pool["sandboxes"] if box["state"] == "leased"]
+        assert (pool["leased"], leased["visitor"]) == (1, "127.0.0.1")
+    (session,) = hermes.closed_sessions(1)
+    assert session["session"] == leased["session"]
+    assert session["sandbox"] == leased["name"]
+    wait_for(lambda: leased["name"] not in hermes.containers(), 15.0)
+    wait_for(lambda: warm(hermes) == 1, 15.0)
+
+
+async def test_a_full_pool_looks_like_a_busy_server(start: Start) -> None:
+    """Without a box in time the channel is refused with sshd's words, and the record says why."""
+    hermes = start(POOL__SIZE="1", POOL__MAX="1", POOL__SPAWN_TIMEOUT_SECONDS="2")
+    async with hermes.connect() as first, hermes.connect() as second:
+        await first.run("true")
+        with pytest.raises(asyncssh.ChannelOpenError, match="^open failed$"):
+            await second.run("true")
+    sessions = hermes.closed_sessions(2)
+    assert ["session: no sandbox came free in time"] in [s["refusals"] for s in sessions]
+
+
+async def test_who_waits_gets_the_box_that_comes_free(start: Start) -> None:
+    """A visitor who finds all boxes leased is served when another one leaves."""
+    hermes = start(POOL__SIZE="1", POOL__MAX="1")
+    async with hermes.connect() as second:
+        async with hermes.connect() as first:
+            await first.run("true")
+            waiting = asyncio.ensure_future(second.run("echo mine"))  # noqa: TID251
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+        assert (await waiting).stdout == "mine\n"
+
+
+def test_a_dead_warm_box_is_replaced(start: Start) -> None:
+    """A sandbox killed from outside is noticed, and the pool is whole again."""
+    hermes = start(POOL__SIZE="1")
+    (victim,) = hermes.containers()
+    subprocess.run(["podman", "kill", victim], check=True, capture_output=True)
+    wait_for(lambda: hermes.containers() not in ([], [victim]), 30.0)
+    wait_for(lambda: warm(hermes) == 1, 15.0)
+
+
+async def test_a_dead_warm_box_is_never_leased(start: Start) -> None:
+    """A visitor who comes right after the death of a box gets a living one."""
+    hermes = start(POOL__SIZE="1")
+    (victim,) = hermes.containers()
+    subprocess.run(["podman", "kill", victim], check=True, capture_output=True)
+    async with hermes.connect() as connection:
+        assert (await connection.run("echo alive")).stdout == "alive\n"
+
+
+async def test_a_killed_api_service_comes_back(start: Start) -> None:
+    """New leases work again soon after podman's service was killed."""
+    hermes = start(POOL__SIZE="1")
+    before = hermes.api_service()
+    before.kill()
+    wait_for(lambda: before.pid != hermes.api_service().pid, 15.0)
+    async with hermes.connect() as connection:
+        assert (await connection.run("echo back")).stdout == "back\n"
+
+
+def test_a_stuck_podman_stalls_no_attacker(start: Start) -> None:
+    """While podman's service stands still, a scanner gets the banner at once."""
+    import socket
+    import time
+
+    from tests.integration.running import stopped
+
+    hermes = start(POOL__SIZE="1")
+    with stopped(hermes.api_service()):
+        waits = []
+        for _ in range(20):
+            began = time.monotonic()
+            with socket.create_connection(("127.0.0.1", hermes.port), timeout=5) as scanner:
+                assert scanner.recv(255).startswith(b"SSH-2.0-")
+            waits.append(time.monotonic() - began)
+            time.sleep(0.3)
+    assert max(waits) < 0.3
