@@ -6,12 +6,10 @@ import fcntl
 import hashlib
 import logging
 import os
-import signal
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from hermes import doctor
@@ -27,12 +25,13 @@ from hermes.sandbox.pool import Pool
 from hermes.sandbox.pool_status import PoolStatus
 from hermes.sandbox.sandbox import Plan
 from hermes.settings import Settings
+from hermes.signals import Signals
+from hermes.ssh.door import Door, prepare
 from hermes.ssh.listener import Listener, SessionStatus
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EVENTS: Final = 100
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 Announce = Callable[[list[str]], None]
 
@@ -52,21 +51,32 @@ class Service:
 
         Returns the signal's number. Raises HermesError when it cannot start.
         """
+        with Signals.caught() as signals:
+            try:
+                await self._live(announce, signals)
+            except asyncio.CancelledError:
+                if signals.number is None:
+                    raise
+        assert signals.number is not None  # noqa: S101 - nothing else ends _live
+        return signals.number
+
+    async def _live(self, announce: Announce, signals: "Signals") -> None:
         settings = self._settings
         await asyncio.to_thread(doctor.check_host)
         await asyncio.to_thread(check_writable, settings.evidence.dir)
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(_locked(settings.runtime_dir))
             stack.enter_context(_locked(settings.evidence.dir))
-            caught = stack.enter_context(capture_signals())
+            door = await asyncio.to_thread(prepare, settings.ssh, settings.auth)
+            stack.callback(door.close)
             pool = self._pool = await stack.enter_async_context(self._pooled())
             desk = stack.enter_context(self._desk())
-            listener = await stack.enter_async_context(self._listening(pool, desk))
+            listener = await stack.enter_async_context(self._listening(door, pool, desk))
             answers = {"pool": lambda: asdict(pool.status())}
             path = control_path(settings.runtime_dir)
             await stack.enter_async_context(answering(path, answers))
             announce(listener.addresses)
-            return await caught.wait(listener.reload)
+            await signals.ending(listener.reload)
 
     def pool_status(self) -> PoolStatus | None:
         """Return the pool's state, once there is a pool."""
@@ -91,19 +101,19 @@ class Service:
                 yield pool
 
     @contextlib.asynccontextmanager
-    async def _listening(self, pool: Pool, desk: Desk) -> AsyncIterator[Listener]:
+    async def _listening(self, door: Door, pool: Pool, desk: Desk) -> AsyncIterator[Listener]:
         """Open doors; afterwards no session is left."""
         settings = self._settings
         async with asyncio.TaskGroup() as tasks:
             listener = self._listener = Listener(
-                ssh=settings.ssh,
+                door=door,
                 auth=settings.auth,
                 limits=settings.limits,
                 desk=desk,
                 lessor=pool,
                 tasks=tasks,
             )
-            await listener.start(pool.decoy.banner)
+            await listener.start(settings.ssh.banner or pool.decoy.banner)
             try:
                 async with _running(listener.serve(), "listener"):
                     yield listener
@@ -141,42 +151,6 @@ class Service:
         )
         if not pool.limits_enforced:
             log.warning("limits on memory, CPU and processes are not enforced on this host")
-
-
-class CaughtSignals:
-    """Which signals came; the first one that ends the service counts."""
-
-    def __init__(self) -> None:
-        self.ending: int | None = None
-        self._loop = asyncio.get_running_loop()
-        self._came: asyncio.Queue[int] = asyncio.Queue()
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal, in the handler."""
-        del frame
-        self._loop.call_soon_threadsafe(self._came.put_nowait, number)
-
-    async def wait(self, reload: Callable[[], object]) -> int:
-        """Wait for a signal to end; SIGHUP calls ``reload``."""
-        while (number := await self._came.get()) == signal.SIGHUP:
-            result = reload()
-            if asyncio.iscoroutine(result):
-                await result
-        self.ending = number
-        return number
-
-
-@contextlib.contextmanager
-def capture_signals() -> Iterator[CaughtSignals]:
-    """Catch the signals that end or reload the service, and restore their handlers."""
-    caught = CaughtSignals()
-    numbers = (*_SIGNALS, signal.SIGHUP)
-    before = {number: signal.signal(number, caught) for number in numbers}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.asynccontextmanager

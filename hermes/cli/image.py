@@ -81,8 +81,8 @@ def _checked(option: str, name: str) -> str:
 
 
 def _table(images: list[DecoyImage]) -> Table:
-    table = Table("image", "id", "host name", "built", "size", box=None)
+    table = Table("image", "host name", "built", "size", box=None, pad_edge=False)
     for image in images:
         built = image.created.astimezone().strftime("%Y-%m-%d %H:%M")
-        table.add_row(image.name, image.id, image.hostname, built, decimal(image.size))
+        table.add_row(image.name, image.hostname, built, decimal(image.size))
     return table

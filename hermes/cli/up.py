@@ -32,7 +32,9 @@ def up(
     os.umask(0o077)
     settings = load(env_file, {"SSH__HOST": host, "SSH__PORT": port}).settings
     number = asyncio.run(_run(settings))
-    # The handlers are restored by now: the exit status tells what ended the service.
+    # The exit status tells what ended the service; Python would make an exception of SIGINT.
+    if number == signal.SIGINT:
+        signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
 

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES: Final = 64 << 20
 _DIRECTORY_MODE: Final = 0o700
-_Job = Callable[[], None]
+_Job = Callable[[], bool]
 
 
 class Writer:
     """Owns the thread; `close` writes what is queued and ends it."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._pending_bytes = 0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
@@ -45,7 +45,10 @@ class Writer:
         self.submit(lambda: _replace(path, data), len(data))
 
     def submit(self, job: _Job, size: int) -> bool:
-        """Queue a job that holds ``size`` bytes; False when the queue is full."""
+        """Queue a job that holds ``size`` bytes; False when the queue is full.
+
+        The job raises OSError, or returns whether the disk took something.
+        """
         with self._lock:
             if self._pending_bytes + size > MAX_PENDING_BYTES:
                 return False
@@ -64,13 +67,12 @@ class Writer:
 
     def _perform(self, job: _Job, size: int) -> None:
         try:
-            job()
+            if job():
+                self._failure = None
         except OSError as error:
             if self._failure is None:
                 log.error("evidence cannot be written: %s", error)  # noqa: TRY400 - one sentence
             self._failure = error
-        else:
-            self._failure = None
         finally:
             with self._lock:
                 self._pending_bytes -= size
@@ -93,17 +95,21 @@ class Sink:
         """Close the file after what was written before."""
         self._writer.submit(self._close, 0)
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
         self._file = self._path.open("xb", buffering=0)
+        return True
 
-    def _write(self, data: bytes) -> None:
-        if self._file is not None:
-            self._file.write(data)
+    def _write(self, data: bytes) -> bool:
+        if self._file is None:
+            return False
+        self._file.write(data)
+        return True
 
-    def _close(self) -> None:
+    def _close(self) -> bool:
         if self._file is not None:
             self._file.close()
+        return False
 
 
 def check_writable(directory: Path) -> None:
@@ -120,8 +126,9 @@ def check_writable(directory: Path) -> None:
         ) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
     beside = path.with_name(f".{path.name}.new")
     beside.write_bytes(data)
     beside.replace(path)
+    return True

@@ -1,6 +1,8 @@
 """Building, and making sure that there is something to build sandboxes from."""
 
-from hermes.errors import ImageError, PodmanNotFoundError
+import contextlib
+
+from hermes.errors import ImageError, PodmanError, PodmanNotFoundError
 from hermes.image.bootstrap import bootstrap
 from hermes.image.catalogue import label_of
 from hermes.image.derive import derive, exists
@@ -12,10 +14,13 @@ from hermes.sandbox.engine import Engine
 
 async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
     """Build a decoy, in place of an older one of that name; ImageError or PodmanError."""
+    predecessor = await _id(engine, recipe.tag)
     if recipe.base == BOOTSTRAP:
         await bootstrap(engine, recipe, report)
     else:
         await derive(engine, recipe, report)
+    if predecessor not in (None, await _id(engine, recipe.tag)):
+        await _remove(engine, str(predecessor))
     report(DONE.stage, DONE.fraction)
     return recipe.identity
 
@@ -45,3 +50,17 @@ async def identity_of(engine: Engine, tag: str) -> Identity | None:
     except PodmanNotFoundError as error:
         raise ImageError(f"podman has no image {tag}: run hermes image build") from error
     return Identity.from_label(label_of(document))
+
+
+async def _id(engine: Engine, tag: str) -> str | None:
+    try:
+        document = await engine.json("GET", f"/images/{tag}/json")
+    except PodmanNotFoundError:
+        return None
+    return str(document["Id"])
+
+
+async def _remove(engine: Engine, image: str) -> None:
+    """Delete an image that has lost its name; one that sandboxes still use stays."""
+    with contextlib.suppress(PodmanError):
+        await engine.request("DELETE", f"/images/{image}")

@@ -1,8 +1,10 @@
 """A decoy from an image that podman has or can pull, by ``containerfiles/decoy/Containerfile``."""
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from hermes.errors import ImageError, PodmanNotFoundError
 from hermes.image.identity import LABEL
@@ -11,6 +13,8 @@ from hermes.image.progress import DerivationProgress, Report
 from hermes.image.recipe import Recipe
 from hermes.resources import containerfiles
 from hermes.sandbox.engine import Engine
+
+_LAST_WORDS: Final = 2
 
 
 async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
@@ -68,11 +72,19 @@ async def _pull(engine: Engine, name: str, report: Report) -> None:
 
 async def _podman(command: Sequence[str], on_line: Callable[[str], None]) -> str | None:
     """Return None, or podman's last words after a failure."""
-    last = "podman said nothing"
+    words: deque[str] = deque(("podman said nothing",), maxlen=_LAST_WORDS)
 
     def remember(line: str) -> None:
-        nonlocal last
-        last = line.removeprefix("Error: ") or last
+        if line:
+            words.append(line)
         on_line(line)
 
-    return last if await follow(command, remember) else None
+    return cause(words) if await follow(command, remember) else None
+
+
+def cause(words: Sequence[str]) -> str:
+    """Pick why podman failed: of a step's failure it says no more than where it was."""
+    *before, last = words
+    if before and "building at STEP" in last and "STEP " not in before[-1]:
+        return before[-1]
+    return last.removeprefix("Error: ")

@@ -43,6 +43,7 @@ class ApiService:
         if shutil.which("podman") is None:
             raise HostError("podman is not installed; run scripts/up or install it")
         await asyncio.to_thread(self._prepare)
+        await self._make_namespace()
         self._process = await self._spawn()
         await self._answering(self._process)
 
@@ -87,6 +88,15 @@ class ApiService:
     @property
     def _log(self) -> Path:
         return self.socket.with_name("podman.log")
+
+    async def _make_namespace(self) -> None:
+        """Let a short command make the user's namespace.
+
+        A service that makes it itself goes on in a second process, which no signal reaches.
+        """
+        command = ("podman", "ps", "--quiet")
+        first = await asyncio.create_subprocess_exec(*command, stdout=DEVNULL, stderr=DEVNULL)
+        await first.wait()
 
     async def _spawn(self) -> Process:
         # pdeathsig: the service must not outlive a Hermes that was killed.

@@ -96,8 +96,11 @@ def _perform(send: "functools.partial[requests.Response]", method: str, path: st
         raise PodmanError(f"podman's API did not answer {method} {path}: {error}") from error
     if response.status_code < _OK:
         return content
-    kind = PodmanNotFoundError if response.status_code == _NOT_FOUND else PodmanError
-    raise kind(f"podman refused {method} {path}: {_reason(content)}")
+    reason = _reason(content)
+    # A container deleted during the request is a failure of the server to some versions.
+    gone = response.status_code == _NOT_FOUND or "no such container" in reason
+    kind = PodmanNotFoundError if gone else PodmanError
+    raise kind(f"podman refused {method} {path}: {reason}")
 
 
 def _reason(content: bytes) -> str:

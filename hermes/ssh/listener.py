@@ -11,14 +11,15 @@ from typing import Final
 
 import asyncssh
 
-from hermes.errors import ListenError, SettingsError
+from hermes.errors import SettingsError
 from hermes.evidence.record import Desk
 from hermes.guest import Lessor
-from hermes.settings import AuthSettings, LimitSettings, SshSettings
+from hermes.settings import AuthSettings, LimitSettings
 from hermes.ssh.context import Context
-from hermes.ssh.host_keys import load_host_keys
-from hermes.ssh.policy import PasswordPolicy, read_userdb
+from hermes.ssh.door import Door
+from hermes.ssh.policy import read_userdb
 from hermes.ssh.session import Session
+from hermes.ssh.sockets import address_of
 
 log = logging.getLogger(__name__)
 
@@ -44,54 +45,46 @@ class Listener:
     def __init__(
         self,
         *,
-        ssh: SshSettings,
+        door: Door,
         auth: AuthSettings,
         limits: LimitSettings,
         desk: Desk,
         lessor: Lessor,
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._ssh = ssh
-        self._auth = auth
-        policy = PasswordPolicy(read_userdb(auth.userdb), auth.accept_after_failures)
-        self._context = Context(auth, limits, policy, desk, lessor, tasks)
+        self._door = door
+        self._userdb = auth.userdb
+        self._context = Context(auth, limits, door.policy, desk, lessor, tasks)
         self._acceptors: list[asyncssh.SSHAcceptor] = []
 
     @property
     def addresses(self) -> list[str]:
         """Where it listens, each as ``HOST:PORT``."""
-        return [
-            _address(socket.getsockname())
-            for acceptor in self._acceptors
-            for socket in acceptor.sockets
-        ]
+        return [address_of(bound) for bound in self._door.sockets]
 
     async def start(self, banner: str) -> None:
-        """Listen on every address; ``banner`` is the whole identification line.
-
-        Raises ListenError naming the address, EvidenceError for the host keys.
-        """
-        keys = await asyncio.to_thread(load_host_keys, self._ssh.host_key_dir)
-        version = (self._ssh.banner or banner).removeprefix(_SOFTWARE)
-        options = _options(keys, version, lambda: Session(self._context))
-        for host in self._ssh.host:
-            await self._listen(host, options)
+        """Open the door; ``banner`` is the whole identification line."""
+        version = banner.removeprefix(_SOFTWARE)
+        options = _options(self._door.host_keys, version, lambda: Session(self._context))
+        for bound in self._door.sockets:
+            acceptor = await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
+            self._acceptors.append(acceptor)
 
     async def serve(self) -> None:
         """End overdue sessions and follow the userdb, until cancelled."""
-        stamp = await asyncio.to_thread(_stamp, self._auth.userdb)
+        stamp = await asyncio.to_thread(_stamp, self._userdb)
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             for session in list(self._context.sessions.values()):
                 if reason := session.overdue():
                     session.end(reason)
-            if stamp != (stamp := await asyncio.to_thread(_stamp, self._auth.userdb)):
+            if stamp != (stamp := await asyncio.to_thread(_stamp, self._userdb)):
                 await self.reload()
 
     async def reload(self) -> None:
         """Read the userdb again; one that is wrong leaves the old one in force."""
         try:
-            self._context.policy.userdb = await asyncio.to_thread(read_userdb, self._auth.userdb)
+            self._context.policy.userdb = await asyncio.to_thread(read_userdb, self._userdb)
         except SettingsError as error:
             log.error("the userdb was not reloaded: %s", error)  # noqa: TRY400 - one sentence
         else:
@@ -128,17 +121,6 @@ class Listener:
             for session in self._context.sessions.values()
         ]
 
-    async def _listen(self, host: str, options: asyncssh.SSHServerConnectionOptions) -> None:
-        port = self._ssh.port
-        try:
-            acceptor = await asyncssh.listen(host, port, options=options, backlog=_BACKLOG)
-        except (OSError, OverflowError) as error:
-            raise ListenError(
-                f"{host}:{port} cannot be listened on ({_strerror(error)}); "
-                "set HERMES_SSH__HOST and HERMES_SSH__PORT"
-            ) from error
-        self._acceptors.append(acceptor)
-
 
 def _options(
     keys: Sequence[asyncssh.SSHKey], version: str, factory: Callable[[], Session]
@@ -158,15 +140,6 @@ def _options(
         compression_algs=["none", "zlib@openssh.com"],
         max_pktsize=32768,
     )
-
-
-def _address(name: tuple[str, int]) -> str:
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _strerror(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:

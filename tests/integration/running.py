@@ -1,8 +1,10 @@
 """A ``hermes up`` as its user runs it: a process, its settings, its files."""
 
+import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,7 +41,13 @@ class Hermes:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        with self.log.open("ab") as log:
+        self.launch()
+        lines = wait_for(self._listening, READY_SECONDS, self.log.read_text)
+        self.port = int(lines[-1].rpartition(":")[2])
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hermes", "up"],
                 env=self.environment,
@@ -48,8 +56,6 @@ class Hermes:
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
             )
-        lines = wait_for(self._listening, READY_SECONDS, self.log.read_text)
-        self.port = int(lines[-1].rpartition(":")[2])
 
     def _listening(self) -> list[str]:
         assert self.process is not None
@@ -77,7 +83,9 @@ class Hermes:
         )
 
     def connect(
-        self, user: str = "root", password: str = "toor"
+        self,
+        user: str = "root",
+        password: str = "toor",  # noqa: S107 - one of the userdb
     ) -> "asyncssh.misc._ACMWrapper[asyncssh.SSHClientConnection]":
         """Log in with asyncssh and nothing of this machine's own configuration."""
         return asyncssh.connect(
@@ -92,12 +100,12 @@ class Hermes:
             preferred_auth="password",
         )
 
-    def ssh(self, *arguments: str, password: str = "toor", user: str = "root") -> list[str]:
+    def ssh(self, *arguments: str) -> list[str]:
         """Compose the command of OpenSSH's client."""
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         flags = [flag for option in options for flag in ("-o", option)]
-        target = [*flags, "-F", "none", "-p", str(self.port), f"{user}@127.0.0.1"]
-        return ["sshpass", "-p", password, "ssh", *target, *arguments]
+        target = [*flags, "-F", "none", "-p", str(self.port), "root@127.0.0.1"]
+        return ["sshpass", "-p", "toor", "ssh", *target, *arguments]
 
     def pool(self) -> dict[str, Any]:
         """Ask for the pool's status."""
@@ -124,18 +132,19 @@ class Hermes:
         return next(self.evidence.glob(f"sessions/*/*/*/{session}"))
 
     def containers(self) -> list[str]:
-        """Name the containers that podman has of any Hermes of this user."""
-        command = ["podman", "ps", "--all", "--filter", "label=hermes.instance"]
+        """Name the containers that podman has of a Hermes in this directory."""
+        instance = hashlib.sha256(str(self.directory / "run").encode()).hexdigest()[:12]
+        command = ["podman", "ps", "--all", "--filter", f"label=hermes.instance={instance}"]
         out = subprocess.run(
             [*command, "--format", "{{.Names}}"], check=True, capture_output=True, text=True
         )
         return out.stdout.split()
 
-    def api_service(self) -> psutil.Process:
+    def api_service(self) -> psutil.Process | None:
         """Find the podman service that Hermes runs."""
         assert self.process is not None
         children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if child.name() == "podman")
+        return next((child for child in children if child.name() == "podman"), None)
 
 
 class Start(Protocol):
@@ -153,6 +162,15 @@ def wait_for(condition: Callable[[], T], seconds: float, report: Callable[[], st
         assert time.monotonic() < deadline, f"not within {seconds} s: {report()}"
         time.sleep(0.05)
     return result
+
+
+def banner_of(port: int, host: str = "127.0.0.1") -> bytes:
+    """Read what the server says first; empty when it hangs up at once."""
+    with socket.create_connection((host, port), timeout=5) as client:
+        try:
+            return client.recv(255)
+        except ConnectionResetError:
+            return b""
 
 
 @contextmanager

@@ -120,7 +120,7 @@ async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
     """One busybox is enough to be furnished; what does not apply is left out."""
     path = await asyncio.to_thread(static_busybox)
     program = await asyncio.to_thread(path.read_bytes)
-    applets = await asyncio.to_thread(subprocess.check_output, [path, "--list"], text=True)
+    applets = await asyncio.to_thread(_output, path, "--list")
     links = {f"bin/{name}": "busybox" for name in applets.split() if name != "busybox"}
     base = f"{TAG}:busybox"
     await import_files(engine, tmp_path / "base.tar", base, {"bin/busybox": program}, links)
@@ -132,6 +132,10 @@ async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
     assert "web-17" in text
     assert "password" in text
     assert "access.log.14.gz" in text
+
+    first = [image.id for image in await decoys(engine) if image.name == tag]
+    await build(engine, Recipe.fresh(tag, base), Steps())
+    assert first[0] not in [image.id for image in await decoys(engine)]
 
 
 async def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
@@ -168,6 +172,10 @@ async def test_a_build_that_is_given_up_leaves_nothing(engine: Engine) -> None:
     left = [path for place in workspace.candidates() for path in place.glob(f"{workspace.PREFIX}*")]
     assert [path for path in left if path.owner() == Path.home().owner()] == []
     assert not await exists(engine, f"{TAG}:given-up")
+
+
+def _output(*command: Path | str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def static_busybox() -> Path:

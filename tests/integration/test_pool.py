@@ -1,12 +1,14 @@
 """The pool, as visitors and the operator see it."""
 
 import asyncio
+import socket
 import subprocess
+import time
 
 import asyncssh
 import pytest
 
-from tests.integration.running import Hermes, Start, wait_for
+from tests.integration.running import Hermes, Start, stopped, wait_for
 
 
 def warm(hermes: Hermes) -> int:
@@ -25,9 +27,8 @@ async def test_a_burst_is_served_and_the_pool_returns_to_its_target(start: Start
     async with asyncio.TaskGroup() as tasks:
         visits = [tasks.create_task(visit(number)) for number in range(10)]
     assert [visit.result() for visit in visits] == [f"{n}\narchive-02\n" for n in range(10)]
-    settled = wait_for(
-        lambda: (pool := hermes.pool()) and len(pool["sandboxes"]) == 2 and pool, 30.0
-    )
+    wait_for(lambda: len(hermes.pool()["sandboxes"]) == 2, 30.0)
+    settled = hermes.pool()
     assert (settled["warm"], settled["leased"], settled["starting"]) == (2, 0, 0)
     assert len(hermes.containers()) == 2
 
@@ -52,7 +53,7 @@ async def test_a_full_pool_looks_like_a_busy_server(start: Start) -> None:
     hermes = start(POOL__SIZE="1", POOL__MAX="1", POOL__SPAWN_TIMEOUT_SECONDS="2")
     async with hermes.connect() as first, hermes.connect() as second:
         await first.run("true")
-        with pytest.raises(asyncssh.ChannelOpenError, match="^open failed$"):
+        with pytest.raises(asyncssh.ChannelOpenError, match=r"^open failed$"):
             await second.run("true")
     sessions = hermes.closed_sessions(2)
     assert ["session: no sandbox came free in time"] in [s["refusals"] for s in sessions]
@@ -70,11 +71,17 @@ async def test_who_waits_gets_the_box_that_comes_free(start: Start) -> None:
         assert (await waiting).stdout == "mine\n"
 
 
+def kill_the_box(hermes: Hermes) -> str:
+    """Kill the only sandbox behind Hermes' back, and return its name."""
+    (victim,) = hermes.containers()
+    subprocess.run(["podman", "kill", victim], check=True, capture_output=True)
+    return victim
+
+
 def test_a_dead_warm_box_is_replaced(start: Start) -> None:
     """A sandbox killed from outside is noticed, and the pool is whole again."""
     hermes = start(POOL__SIZE="1")
-    (victim,) = hermes.containers()
-    subprocess.run(["podman", "kill", victim], check=True, capture_output=True)
+    victim = kill_the_box(hermes)
     wait_for(lambda: hermes.containers() not in ([], [victim]), 30.0)
     wait_for(lambda: warm(hermes) == 1, 15.0)
 
@@ -82,8 +89,7 @@ def test_a_dead_warm_box_is_replaced(start: Start) -> None:
 async def test_a_dead_warm_box_is_never_leased(start: Start) -> None:
     """A visitor who comes right after the death of a box gets a living one."""
     hermes = start(POOL__SIZE="1")
-    (victim,) = hermes.containers()
-    subprocess.run(["podman", "kill", victim], check=True, capture_output=True)
+    kill_the_box(hermes)
     async with hermes.connect() as connection:
         assert (await connection.run("echo alive")).stdout == "alive\n"
 
@@ -92,21 +98,19 @@ async def test_a_killed_api_service_comes_back(start: Start) -> None:
     """New leases work again soon after podman's service was killed."""
     hermes = start(POOL__SIZE="1")
     before = hermes.api_service()
+    assert before is not None
     before.kill()
-    wait_for(lambda: before.pid != hermes.api_service().pid, 15.0)
+    wait_for(lambda: (now := hermes.api_service()) and now.pid != before.pid, 15.0)
     async with hermes.connect() as connection:
         assert (await connection.run("echo back")).stdout == "back\n"
 
 
 def test_a_stuck_podman_stalls_no_attacker(start: Start) -> None:
     """While podman's service stands still, a scanner gets the banner at once."""
-    import socket
-    import time
-
-    from tests.integration.running import stopped
-
     hermes = start(POOL__SIZE="1")
-    with stopped(hermes.api_service()):
+    service = hermes.api_service()
+    assert service is not None
+    with stopped(service):
         waits = []
         for _ in range(20):
             began = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from tests.integration.running import Hermes, Start, wait_for
+from tests.integration.running import Start, wait_for
 from tests.integration.test_shell import read_until
 
 

@@ -29,7 +29,9 @@ async def test_exec_keeps_streams_apart_and_tells_the_status(shared: Hermes) -> 
 
 def test_openssh_client_gets_the_status_of_its_command(shared: Hermes) -> None:
     """``ssh host 'id; exit 7'`` ends with 7 and has printed a real answer."""
-    done = subprocess.run(shared.ssh("id; exit 7"), capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        shared.ssh("id; exit 7"), capture_output=True, text=True, check=False, timeout=30
+    )
     assert done.returncode == 7
     assert done.stdout.startswith("uid=0(root) gid=0(root)")
 
@@ -37,7 +39,9 @@ def test_openssh_client_gets_the_status_of_its_command(shared: Hermes) -> None:
 def test_exec_reads_stdin_to_its_end(shared: Hermes) -> None:
     """A binary stdin of 4 MB arrives whole and comes back whole."""
     data = bytes(range(256)) * 16384
-    done = subprocess.run(shared.ssh("cat"), input=data, capture_output=True, timeout=60)
+    done = subprocess.run(
+        shared.ssh("cat"), input=data, capture_output=True, check=True, timeout=60
+    )
     assert done.stdout == data
 
 
@@ -75,6 +79,7 @@ def test_openssh_client_gets_a_terminal(shared: Hermes) -> None:
         input="tty; echo term=$TERM; exit 3\n",
         capture_output=True,
         text=True,
+        check=False,
         timeout=30,
     )
     assert done.returncode == 3
@@ -83,7 +88,7 @@ def test_openssh_client_gets_a_terminal(shared: Hermes) -> None:
 
 
 async def test_environment_is_that_of_a_login(shared: Hermes) -> None:
-    """sshd's own variables are there, LC_* of the client too, others of the client are not."""
+    """Sshd's own variables are there, LC_* of the client too, others of the client are not."""
     async with shared.connect() as connection:
         result = await connection.run("env; pwd", env={"LC_ALL": "C", "SECRET": "x"})
     lines = str(result.stdout).splitlines()
@@ -127,7 +132,7 @@ async def test_more_channels_than_allowed_are_refused_as_by_sshd(shared: Hermes)
     """The eleventh channel fails with sshd's words; closing one makes room."""
     async with shared.connect() as connection:
         open_ = [await connection.create_process("sleep 30") for _ in range(10)]
-        with pytest.raises(asyncssh.ChannelOpenError, match="^open failed$"):
+        with pytest.raises(asyncssh.ChannelOpenError, match=r"^open failed$"):
             await connection.create_process("id")
         open_[0].close()
         await open_[0].wait_closed()
@@ -191,5 +196,3 @@ async def test_a_read_only_root_can_be_had(start: Start) -> None:
         result = await connection.run("touch /root/x; touch /tmp/x && hostname")
     assert result.stdout == "db-7\n"
     assert "Read-only file system" in str(result.stderr)
-
-

@@ -131,6 +131,22 @@ def test_podman_builds_with_the_same_values() -> None:
     assert command[:3] == ("podman", "--url", "unix:///run/p.sock")
 
 
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["Error: no such registry"], "no such registry"),
+        (["mktemp: no room", 'Error: building at STEP "RUN x": exit status 1'], "mktemp: no room"),
+        (
+            ["STEP 2/3: RUN x", 'Error: building at STEP "RUN x": no sh'],
+            'building at STEP "RUN x": no sh',
+        ),
+    ],
+)
+def test_podmans_last_words_say_why(words: list[str], why: str) -> None:
+    """The program that failed says more than the step that it failed in."""
+    assert derive.cause(words) == why
+
+
 def test_a_build_lies_where_there_is_room(tmp_path: Path) -> None:
     """The first directory with room; none is an error that says how much is wanted."""
     missing = tmp_path / "missing"
