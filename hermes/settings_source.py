@@ -146,8 +146,9 @@ def _refuse_unknown(sources: Mapping[str, str]) -> None:
     for name, source in sources.items():
         if name in known:
             continue
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        bare = [other.removeprefix(PREFIX) for other in known]
+        near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.5)
+        hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
         raise SettingsError(f"{name} (from {source}) is no setting{hint}")
 
 

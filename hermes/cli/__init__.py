@@ -47,7 +47,7 @@ def root(
 def main() -> None:
     """Run one command; a failure is one sentence on stderr and exit code 1, or 2 for settings."""
     try:
-        app()
+        app(prog_name="hermes")
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)

@@ -69,14 +69,6 @@ class SandboxLeased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeaseFailed(Event):
-    """No sandbox could be had; the attacker saw a refused channel."""
-
-    action = "lease-failed"
-    reason: str = ecs("event.reason")
-
-
-@dataclass(frozen=True, kw_only=True)
 class ChannelOpened(Event):
     """A shell, command or subsystem was started; ``recording`` is a file name."""
 

@@ -124,8 +124,6 @@ def _add(story: Story, event: Event) -> Story:
             return replace(story, channels=(*story.channels, _channel(event)))
         case ev.ChannelClosed():
             return replace(story, channels=tuple(_closed(c, event) for c in story.channels))
-        case ev.LeaseFailed():
-            return replace(story, refusals=(*story.refusals, event.reason))
         case ev.ChannelRefused():
             return replace(story, refusals=(*story.refusals, f"{event.kind}: {event.reason}"))
         case ev.ForwardRequested():

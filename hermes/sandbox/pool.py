@@ -7,15 +7,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from hermes.errors import GuestError, HermesError, LeaseError, PodmanError
-from hermes.guest import ChannelRequest, GuestChannel
+from hermes.errors import HermesError, LeaseError, PodmanError
 from hermes.sandbox import limits
 from hermes.sandbox.decoy import Decoy, check_image, read_decoy
 from hermes.sandbox.engine import Engine
+from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
 from hermes.sandbox.sandbox import (
     Plan,
@@ -32,29 +31,7 @@ log = logging.getLogger(__name__)
 CONCURRENT_STARTS: Final = 4
 CHECK_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
-
-
-class SandboxLease:
-    """A session's hold on one sandbox; `release` deletes it."""
-
-    def __init__(self, box: Sandbox, release: Callable[[Sandbox], None]) -> None:
-        self._box = box
-        self._release = release
-
-    @property
-    def sandbox(self) -> str:
-        """The container's name."""
-        return self._box.name
-
-    async def open(self, request: ChannelRequest) -> GuestChannel:
-        """Start a program in it; raises GuestError, also after release."""
-        if self._box.state is not State.LEASED:
-            raise GuestError(f"{self._box.name} is {self._box.state}")
-        return await self._box.open(request)
-
-    def release(self) -> None:
-        """Give the sandbox up; it is deleted in the background."""
-        self._release(self._box)
+_ASK_AGAIN_SECONDS: Final = 0.2
 
 
 class Pool:
@@ -174,7 +151,7 @@ class Pool:
             box = self._warm.popleft() if self._warm else await self._wait_for_one()
             self._move(box, State.LEASED)
             try:
-                if await box.is_running():
+                if await _is_running(box):
                     return box
             except BaseException:
                 self._release(box)
@@ -299,3 +276,13 @@ class Pool:
 
     def _move(self, box: Sandbox, state: State) -> None:
         box.state = state
+
+
+async def _is_running(box: Sandbox) -> bool:
+    """Ask until podman answers: its service may be starting again; the caller has a deadline."""
+    while True:
+        try:
+            return await box.is_running()
+        except PodmanError as error:
+            log.debug("%s could not be asked about: %s", box.name, error)
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)

@@ -40,8 +40,7 @@ def hermes(command: Sequence[str], account: str, image: str | None) -> Iterator[
                 name="hermes",
                 target=target,
                 pid=process.pid,
-                # Sandboxes and their monitors have left the tree; the account is ours alone.
-                processes=lambda: processes_of(uid),
+                grows=lambda: _sandboxes_and(process.pid, uid),
                 is_idle=lambda open_sessions: _is_idle(ask(socket, "pool"), open_sessions),
             )
 
@@ -67,6 +66,15 @@ def _environment(directory: Path, image: str | None, password: str) -> dict[str,
         settings["SANDBOX__IMAGE"] = image
     own = {name: value for name, value in os.environ.items() if not name.startswith("HERMES_")}
     return own | {f"HERMES_{name}": value for name, value in settings.items()}
+
+
+def _sandboxes_and(pid: int, uid: int) -> list[psutil.Process]:
+    """List hermes itself and all that has left its tree: sandboxes and their monitors.
+
+    Podman's service is left out: its heap breathes by more than a session takes.
+    """
+    children = {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    return [process for process in processes_of(uid) if process.pid not in children]
 
 
 def _is_idle(pool: dict[str, Any], open_sessions: int) -> bool:

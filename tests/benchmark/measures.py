@@ -13,7 +13,7 @@ from tests.benchmark.processes import cpu_seconds, pss_mebibytes
 from tests.benchmark.servers import Server
 
 BULK_BYTES: Final = 100_000_000
-OPEN_SESSIONS: Final = 8
+OPEN_SESSIONS: Final = 10
 _FLOODERS: Final = 4
 _BULK_SECONDS: Final = 120.0
 _READ_BYTES: Final = 1 << 20
@@ -60,9 +60,7 @@ def idle_pss(server: Server) -> float:
 def sandbox_pss(server: Server, count: int) -> float:
     """Measure the memory of one of ``count`` warm sandboxes with its monitor, in MiB."""
     server.settle()
-    own = {process.pid for process in server.tree}
-    outside = [process for process in server.processes() if process.pid not in own]
-    return pss_mebibytes(outside) / count
+    return pss_mebibytes(p for p in server.grows() if p.pid != server.pid) / count
 
 
 def session_pss(server: Server) -> float:
@@ -73,11 +71,11 @@ def session_pss(server: Server) -> float:
     with contextlib.ExitStack() as shells:
         _open_another(server, shells)
         server.settle(1)
-        before = pss_mebibytes(server.processes())
+        before = pss_mebibytes(server.grows())
         for already in range(1, OPEN_SESSIONS + 1):
             _open_another(server, shells)
             server.settle(already + 1)
-        return (pss_mebibytes(server.processes()) - before) / OPEN_SESSIONS
+        return (pss_mebibytes(server.grows()) - before) / OPEN_SESSIONS
 
 
 def _open_another(server: Server, shells: contextlib.ExitStack) -> None:

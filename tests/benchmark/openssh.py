@@ -58,7 +58,7 @@ def openssh() -> Iterator[Server]:
             name="sshd",
             target=target,
             pid=process.pid,
-            processes=lambda: tree(process.pid),
+            grows=lambda: tree(process.pid),
             is_idle=lambda open_sessions: len(parent.children()) == open_sessions,
         )
 

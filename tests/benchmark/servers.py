@@ -26,8 +26,8 @@ class Server:
     name: str
     target: Target
     pid: int
-    processes: Callable[[], list[psutil.Process]]
-    """List everything that runs because the server does, its children or not."""
+    grows: Callable[[], list[psutil.Process]]
+    """List what is there for sessions, and the process that serves them."""
     is_idle: Callable[[int], bool]
     """Tell whether so many sessions are open, and nothing is under way."""
 

@@ -95,12 +95,11 @@ async def test_a_dead_warm_box_is_never_leased(start: Start) -> None:
 
 
 async def test_a_killed_api_service_comes_back(start: Start) -> None:
-    """New leases work again soon after podman's service was killed."""
+    """A lease that is asked for while podman's service is dead waits for its return."""
     hermes = start(POOL__SIZE="1")
     before = hermes.api_service()
     assert before is not None
     before.kill()
-    wait_for(lambda: (now := hermes.api_service()) and now.pid != before.pid, 15.0)
     async with hermes.connect() as connection:
         assert (await connection.run("echo back")).stdout == "back\n"
 

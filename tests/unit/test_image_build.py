@@ -86,7 +86,7 @@ def test_the_hook_furnishes_with_the_recipes_values() -> None:
         ("", False),
     ],
 )
-def test_a_user_needs_one_whole_range_of_sub_ids(text: str, enough: bool) -> None:  # noqa: FBT001
+def test_a_user_needs_one_whole_range_of_sub_ids(text: str, enough: bool) -> None:
     """By name or by number, and big enough for every user of a system."""
     assert bootstrap.has_sub_ids(text, "hermes", 1234) is enough
 

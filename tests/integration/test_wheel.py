@@ -1,0 +1,80 @@
+"""The wheel: what is installed without a checkout."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel built from this checkout, unpacked."""
+    directory = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    (wheel,) = directory.glob("hermes_honeypot-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory / "site")
+    return directory / "site"
+
+
+def test_the_wheel_carries_its_data(unpacked: Path) -> None:
+    """Decoy sources, units, the userdb and the type marker are inside."""
+    for name in ("containerfiles/decoy/Containerfile", "quadlet/README.md", "userdb.txt"):
+        assert (unpacked / "hermes" / "data" / name).is_file()
+    assert (unpacked / "hermes" / "py.typed").is_file()
+
+
+def test_the_wheel_works_without_the_checkout(unpacked: Path, tmp_path: Path) -> None:
+    """The settings, the built-in userdb and the decoy's sources are found where it lies."""
+    program = (
+        "import hermes.resources, hermes.ssh.policy as p;"
+        "print(hermes.resources.containerfiles());"
+        "print(p.read_userdb(None).decide('root', 'toor'))"
+    )
+    libraries = [path for path in sys.path if path.endswith("site-packages")]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path += {libraries!r}; {program}"],
+        env={"PYTHONPATH": str(unpacked), "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    place, accepted = done.stdout.splitlines()
+    assert accepted == "True"
+    assert Path(place) == unpacked / "hermes" / "data" / "containerfiles"
+
+
+def test_hermes_env_is_generated_from_the_settings() -> None:
+    """The checkout's hermes.env is what ``hermes config template`` prints."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "hermes", "config", "template"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert printed.stdout == (CHECKOUT / "hermes.env").read_text()
+
+
+def test_the_scripts_are_sound() -> None:
+    """Bash parses every script, and shellcheck, where it is installed, finds nothing."""
+    scripts = [
+        path
+        for path in (CHECKOUT / "scripts").rglob("*")
+        if path.is_file() and path.read_bytes().startswith(b"#!/bin/bash")
+    ]
+    assert scripts
+    for script in scripts:
+        subprocess.run(["bash", "-n", str(script)], check=True)
+    if shutil.which("shellcheck"):
+        subprocess.run(
+            ["shellcheck", "-x", "--source-path=SCRIPTDIR", *map(str, scripts)],
+            check=True,
+            cwd=CHECKOUT,
+        )

@@ -1,0 +1,259 @@
+"""Events, documents, stories, recordings and the writer."""
+
+import dataclasses
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.errors import EvidenceError, SessionNotFoundError
+from hermes.evidence import events as ev
+from hermes.evidence import store, story, writer
+from hermes.evidence.documents import event_types, from_document, from_lines, to_document, to_line
+from hermes.evidence.lines import describe
+from hermes.evidence.record import Desk
+from hermes.evidence.recording import Budget, Screen, StreamRecording, TerminalRecording
+from hermes.evidence.writer import Writer
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+STAMP = {"time": NOW, "session": "0123456789ab"}
+EVENTS: list[ev.Event] = [
+    ev.SessionConnected(
+        time=NOW,
+        session="0123456789ab",
+        source_ip="198.51.100.7",
+        source_port=40000,
+        destination_ip="192.0.2.1",
+        destination_port=22,
+    ),
+    ev.ClientIdentified(time=NOW, session="0123456789ab", version="SSH-2.0-Go"),
+    ev.LoginAttempted(
+        time=NOW,
+        session="0123456789ab",
+        method="password",
+        user="root",
+        password="",
+        outcome="failure",
+        reason="no rule",
+    ),
+    ev.LoginAttempted(
+        time=NOW,
+        session="0123456789ab",
+        method="publickey",
+        user="root",
+        fingerprint="SHA256:x",
+        outcome="success",
+        reason="userdb",
+    ),
+    ev.SandboxLeased(time=NOW, session="0123456789ab", sandbox="box-1", wait_seconds=0.01),
+    ev.ChannelOpened(
+        time=NOW,
+        session="0123456789ab",
+        channel=0,
+        kind="exec",
+        command="id",
+        environment={"LANG": "C"},
+        recording="channel-0",
+    ),
+    ev.ChannelOpened(
+        time=NOW, session="0123456789ab", channel=1, kind="shell", recording="channel-1.cast"
+    ),
+    ev.ChannelClosed(
+        time=NOW,
+        session="0123456789ab",
+        channel=0,
+        exit_status=0,
+        received_bytes=1,
+        sent_bytes=2,
+        seconds=0.5,
+    ),
+    ev.ChannelClosed(
+        time=NOW, session="0123456789ab", channel=1, received_bytes=0, sent_bytes=0, seconds=1.0
+    ),
+    ev.ChannelRefused(time=NOW, session="0123456789ab", kind="subsystem", reason="netconf"),
+    ev.ForwardRequested(
+        time=NOW, session="0123456789ab", target_host="mail.example", target_port=25
+    ),
+    ev.SessionClosed(time=NOW, session="0123456789ab", reason="idle", seconds=9.5),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.action)
+def test_an_event_survives_its_document(event: ev.Event) -> None:
+    """What is written is what is read, with ECS names and a UTC time between."""
+    document = json.loads(to_line(event, "north"))
+    assert document["@timestamp"] == "2026-01-02T03:04:05.678901Z"
+    assert document["observer"] == {"name": "north"}
+    assert from_document(document) == event
+
+
+def test_every_event_type_is_tried_here() -> None:
+    """The list above has each type, and each field has a name of its own."""
+    assert {type(event) for event in EVENTS} == set(event_types().values())
+    for kind in event_types().values():
+        names = [field.metadata[ev.ECS_KEY] for field in dataclasses.fields(kind)]
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.action)
+def test_a_line_of_text_describes_each_event(event: ev.Event) -> None:
+    """Nobody sees a type's name where a sentence belongs."""
+    assert describe(event) != event.action
+    assert describe(event).isprintable()
+
+
+@given(st.text(max_size=400))
+def test_what_an_attacker_types_stays_on_its_line(text: str) -> None:
+    """No command breaks out of the line that shows it."""
+    event = ev.ChannelOpened(
+        time=NOW, session="0123456789ab", channel=0, kind="exec", command=text, recording="x"
+    )
+    assert describe(event).isprintable()
+    assert to_line(event, "s").count(b"\n") == 1
+    assert from_document(json.loads(to_line(event, "s"))) == event
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"event": {"action": "none"}}, {"event": {"action": "session-closed"}}]
+)
+def test_documents_of_another_shape_are_refused(document: dict[str, object]) -> None:
+    """A damaged document is an EvidenceError."""
+    with pytest.raises(EvidenceError):
+        from_document(document)
+
+
+def test_a_line_cut_short_is_left_out() -> None:
+    """After a crash the whole lines are read, and damage within is told."""
+    whole = b"".join(to_line(event, "s") for event in EVENTS)
+    assert list(from_lines(whole[:-5])) == EVENTS[:-1]
+    for damage in (b"{]\n", b"[]\n"):
+        with pytest.raises(EvidenceError):
+            list(from_lines(damage))
+
+
+def test_a_story_adds_up_its_events() -> None:
+    """Credentials, channels, refusals, forwards and the end are in their places."""
+    told = story.fold(EVENTS)
+    assert told is not None
+    assert (told.source_ip, told.client_version, told.user) == (
+        "198.51.100.7",
+        "SSH-2.0-Go",
+        "root",
+    )
+    assert [c.secret for c in told.credentials] == ["", "SHA256:x"]
+    assert told.commands == ("id",)
+    assert [c.exit_status for c in told.channels] == [0, None]
+    assert told.refusals == ("subsystem: netconf",)
+    assert told.forwards == ("mail.example:25",)
+    assert (told.reason, told.seconds) == ("idle", 9.5)
+    assert json.loads(json.dumps(story.to_json(told)))["logged_in"] is True
+
+
+def test_a_story_begins_with_a_connection() -> None:
+    """Events without a beginning are no story."""
+    assert story.fold([]) is None
+    assert story.fold(EVENTS[1:]) is None
+
+
+def test_terminal_recordings_join_split_characters(tmp_path: Path) -> None:
+    """A character in two reads is one, an incomplete last one is marked."""
+    pen = Writer()
+    screen = Screen("xterm", 80, 24)
+    cast = TerminalRecording(pen, tmp_path / "a.cast", screen, NOW, Budget(1 << 20))
+    for part in (b"a\xc3", b"\xa4", b"\xe2\x82"):
+        cast.sent(part)
+    cast.received(b"\xff")
+    cast.resized(100, 30)
+    cast.close()
+    pen.close()
+    header, *lines = (tmp_path / "a.cast").read_text().splitlines()
+    assert json.loads(header)["timestamp"] == int(NOW.timestamp())
+    assert [json.loads(line)[1:] for line in lines] == [
+        ["o", "a"],
+        ["o", "ä"],
+        ["i", "�"],
+        ["r", "100x30"],
+        ["o", "�"],
+    ]
+
+
+def test_stream_recordings_make_only_the_files_they_need(tmp_path: Path) -> None:
+    """No output, no file; what exceeds the budget is counted."""
+    pen = Writer()
+    streams = StreamRecording(pen, tmp_path / "channel-0", Budget(5))
+    streams.sent(b"12345")
+    streams.sent(b"6", stderr=True)
+    streams.resized(1, 1)
+    streams.close()
+    pen.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["channel-0.stdout"]
+    assert streams.unrecorded_bytes == 1
+
+
+def test_no_file_is_ever_overwritten(tmp_path: Path) -> None:
+    """A file that exists stays as it is, and the failure is known."""
+    (tmp_path / "taken").write_text("first")
+    pen = Writer()
+    sink = pen.open(tmp_path / "taken")
+    sink.write(b"second")
+    sink.close()
+    pen.close()
+    assert (tmp_path / "taken").read_text() == "first"
+    assert isinstance(pen.failure, FileExistsError)
+
+
+def test_a_slow_disk_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the writer waits, writes return at once, and beyond the bound are refused."""
+    monkeypatch.setattr(writer, "MAX_PENDING_BYTES", 1000)
+    pen = Writer()
+    go_on = threading.Event()
+    pen.submit(go_on.wait, 0)
+    sink = pen.open(tmp_path / "slow")
+    began = time.monotonic()
+    taken = [sink.write(b"x" * 300) for _ in range(5)]
+    assert time.monotonic() - began < 0.5
+    assert taken == [True, True, True, False, False]
+    go_on.set()
+    sink.close()
+    pen.close()
+    assert (tmp_path / "slow").stat().st_size == 900
+
+
+def test_events_beyond_the_budget_are_told_but_not_kept(tmp_path: Path) -> None:
+    """A session cannot fill the disk with events; its end is kept all the same."""
+    heard: list[ev.Event] = []
+    pen = Writer()
+    record = Desk(pen, tmp_path, "s", 3000, heard.append).begin()
+    record.add(dataclasses.replace(EVENTS[0], **record.stamp()))
+    for _ in range(50):
+        record.add(dataclasses.replace(EVENTS[1], **record.stamp()))
+    record.close(dataclasses.replace(EVENTS[-1], **record.stamp()))
+    pen.close()
+    assert len(heard) == 52
+    (told,) = store.stories(tmp_path)
+    assert told.reason == "idle"
+    assert (record.directory / "events.jsonl").stat().st_size < 3600
+
+
+def test_sessions_are_found_by_how_their_id_begins(tmp_path: Path) -> None:
+    """A prefix that is unique finds its session; others say why not."""
+    for name in ("0123456789ab", "0123ffffffff"):
+        (tmp_path / "sessions/2026/01/02" / name).mkdir(parents=True)
+    assert store.find(tmp_path, "01234").name == "0123456789ab"
+    with pytest.raises(SessionNotFoundError, match="begins 2 session ids"):
+        store.find(tmp_path, "0123")
+    with pytest.raises(SessionNotFoundError, match="no session ff"):
+        store.find(tmp_path, "ff")
+    with pytest.raises(EvidenceError, match="cannot be read"):
+        store.read(tmp_path / "sessions/2026/01/02/0123456789ab")
+    assert list(store.stories(tmp_path)) == []
+
+
+def test_to_document_leaves_out_what_is_not_known() -> None:
+    """None is no value of a document."""
+    assert "exit_code" not in json.dumps(to_document(EVENTS[8], "s"))

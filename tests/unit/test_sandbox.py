@@ -1,0 +1,122 @@
+"""The parts of a sandbox that need no podman."""
+
+from pathlib import Path
+
+import pytest
+
+from hermes.doctor import check_reach, check_subids
+from hermes.errors import HermesError, HostError, LeaseError, SettingsError
+from hermes.sandbox.accounts import Account, login_environment, parse_passwd
+from hermes.sandbox.decoy import DEFAULT_BANNER, _banner
+from hermes.sandbox.limits import unenforced
+from hermes.sandbox.spec import resource_limits, sandbox_spec
+from hermes.service import first_error
+from hermes.settings import SandboxSettings
+
+
+def test_the_spec_says_all_that_isolation_rests_on() -> None:
+    """No network, no capability but the configured, limits, a deadline, no new privileges."""
+    spec = sandbox_spec(
+        SandboxSettings(memory=64 << 20, cpus=0.25, pids=50, capabilities=("CHOWN",)),
+        name="n",
+        instance="i",
+        hostname="h",
+        timeout_seconds=60,
+    )
+    assert spec["netns"] == {"nsmode": "none"}
+    assert (spec["cap_drop"], spec["cap_add"]) == (["all"], ["CAP_CHOWN"])
+    assert spec["no_new_privileges"] is True
+    assert spec["ipcns"] == spec["pidns"] == spec["utsns"] == {"nsmode": "private"}
+    assert spec["resource_limits"] == {
+        "memory": {"limit": 64 << 20, "swap": 64 << 20},
+        "cpu": {"quota": 25000, "period": 100000},
+        "pids": {"limit": 50},
+    }
+    assert (spec["timeout"], spec["log_configuration"]) == (60, {"driver": "none"})
+    assert "privileged" not in spec
+
+
+def test_no_setting_names_a_network() -> None:
+    """There is no way to give a sandbox a route."""
+    assert not [name for name in SandboxSettings.model_fields if "net" in name]
+
+
+def test_passwd_is_read_and_rubbish_left_out() -> None:
+    """Home and shell have defaults, as login(1) has them."""
+    accounts = parse_passwd("root:x:0:0:root:/root:/bin/bash\nu:x:5:5:::\nbad\nx:x:y:0:::\n")
+    assert accounts == {
+        "root": Account("root", 0, "/root", "/bin/bash"),
+        "u": Account("u", 5, "/", "/bin/sh"),
+    }
+
+
+def test_root_has_another_path_than_users() -> None:
+    """PATH is Debian's, for root with sbin."""
+    assert "sbin" in login_environment(Account("root", 0, "/root", "/bin/sh"))["PATH"]
+    assert "sbin" not in login_environment(Account("u", 1, "/home/u", "/bin/sh"))["PATH"]
+
+
+@pytest.mark.parametrize(
+    ("version", "banner"),
+    [
+        ("1:9.2p1-2+deb12u6", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6"),
+        ("1:9.6p1-3ubuntu13.5", "SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.5"),
+        ("strange", DEFAULT_BANNER),
+    ],
+)
+def test_the_banner_is_that_of_the_decoys_package(version: str, banner: str) -> None:
+    """Dpkg's version of openssh-server makes Debian's identification line."""
+    status = f"Package: bash\nVersion: 5\n\nPackage: openssh-server\nVersion: {version}\n"
+    assert _banner(status) == banner
+    assert _banner("") == DEFAULT_BANNER
+
+
+def test_limits_that_no_cgroup_has_are_named() -> None:
+    """For a process without them, every claimed limit is unenforced."""
+    limits = resource_limits(SandboxSettings(pids=77, cpus=0.33, memory=77 << 20))
+    names = ["cpu.max", "memory.max", "pids.max"]
+    assert sorted(unenforced(1, limits)) == names
+    assert sorted(unenforced(2**22 + 1, limits)) == names
+
+
+def test_sub_ids_are_looked_up_by_name_and_number(tmp_path: Path) -> None:
+    """subuid(5) may name the user either way; without a range the fix is told."""
+    file = tmp_path / "subuid"
+    file.write_text("alice:100000:65536\n1234:200000:65536\n")
+    check_subids("alice", 1, [file])
+    check_subids("bob", 1234, [file])
+    with pytest.raises(HostError, match="--add-subuids"):
+        check_subids("bob", 1, [file])
+    with pytest.raises(HostError, match="bob has no range in"):
+        check_subids("bob", 1, [tmp_path / "none"])
+
+
+@pytest.mark.parametrize(
+    ("hosts", "enforced", "required", "refused"),
+    [
+        (("127.0.0.1", "::1"), False, True, False),
+        (("127.0.0.1", "0.0.0.0"), False, True, True),  # noqa: S104 - what is refused
+        (("::",), True, True, False),
+        (("192.0.2.1",), False, False, False),
+    ],
+)
+def test_reach_follows_limits(
+    hosts: tuple[str, ...], enforced: bool, required: bool, refused: bool
+) -> None:
+    """Beyond loopback only with limits, or when the operator insists."""
+    try:
+        check_reach(hosts, limits_enforced=enforced, require_limits=required)
+    except HostError:
+        assert refused
+    else:
+        assert not refused
+
+
+def test_the_first_error_of_a_group_is_the_one_to_tell() -> None:
+    """Task groups wrap errors; the operator sees the sentence within."""
+    inner = LeaseError("none")
+    group = BaseExceptionGroup("g", [ValueError(), ExceptionGroup("h", [inner])])
+    assert first_error(group) is inner
+    assert first_error(SettingsError("x")) is not None
+    assert first_error(ValueError()) is None
+    assert issubclass(LeaseError, HermesError)
