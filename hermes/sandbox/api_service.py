@@ -16,6 +16,7 @@ from hermes.sandbox.engine import Engine
 log = logging.getLogger(__name__)
 
 START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 5.0
 _DIRECTORY: Final = "podman-"
 _POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 1.0
@@ -65,10 +66,10 @@ class ApiService:
         if process is not None and process.returncode is None:
             process.terminate()
             try:
-                async with asyncio.timeout(_ended_within := 5.0):
-                    await process.wait()
+                # Not asyncio.timeout: before Python 3.11.4 it fails in a task being cancelled.
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
             except TimeoutError:
-                log.warning("podman's API service did not end in %s s; killing it", _ended_within)
+                log.warning("podman's API service did not end in %g s; killing it", STOP_SECONDS)
                 process.kill()
                 await process.wait()
         await asyncio.to_thread(shutil.rmtree, self.socket.parent, ignore_errors=True)

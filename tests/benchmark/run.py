@@ -67,7 +67,8 @@ def _logins(servers: tuple[Server, ...], rounds: int, report: Report) -> list[Fi
 
 
 def _failed_logins(servers: tuple[Server, ...], count: int, report: Report) -> Figure:
-    figure = Figure("CPU of a failed login, ms", digits=2, at_most=2.5)
+    # What else the machine does only adds to it: the least of the batches comes nearest.
+    figure = Figure("CPU of a failed login, ms", digits=2, of=min, at_most=2.5)
     for number in range(-1, _FAILURE_BATCHES):
         for server in servers if number % 2 else servers[::-1]:
             # sshd takes twenty times as long over each.
