@@ -107,8 +107,9 @@ class Sink:
         return True
 
     def _close(self) -> bool:
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
         return False
 
 

@@ -139,21 +139,26 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._serving = asyncio.current_task()
         if self._lost:
             return
-        record = self._session.record
-        self._recording = record.recording(self._number, self._screen)
+        session = self._session.record.session
+        try:
+            await self._run_recorded()
+        except* GuestError as errors:
+            log.info("session %s: %s", session, errors.exceptions[0])
+        except* Exception:
+            # The boundary of a session: nothing of one attacker may reach the others.
+            log.exception("session %s broke", session)
+            self._session.end("error")
+        finally:
+            self._channel.close()
+
+    async def _run_recorded(self) -> None:
+        self._recording = self._session.record.recording(self._number, self._screen)
         self._add_opened()
         try:
             await self._run()
-        except* GuestError as errors:
-            log.info("session %s: %s", record.session, errors.exceptions[0])
-        except* Exception:
-            # The boundary of a session: nothing of one attacker may reach the others.
-            log.exception("session %s broke", record.session)
-            self._session.end("error")
         finally:
             self._recording.close()
             self._add_closed()
-            self._channel.close()
 
     async def _run(self) -> None:
         guest = await self._lease.open(self._request())

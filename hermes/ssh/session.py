@@ -1,6 +1,7 @@
 """One SSH connection: its admission, its logins, its hold on a sandbox, and its record."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable
 from time import monotonic
@@ -18,6 +19,8 @@ from hermes.ssh.hold import Hold
 from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
 from hermes.ssh.policy import visitor_of
+
+log = logging.getLogger(__name__)
 
 _OPEN_FAILED: Final = "open failed"
 _LONGEST_TEXT: Final = 255
@@ -178,7 +181,7 @@ class Session(asyncssh.SSHServer):
 
     def hang_up(self, guest: GuestChannel) -> None:
         """Close a program in the listener's task group: nobody waits for it."""
-        self._context.tasks.create_task(guest.close(), name=f"hang-up-{self.record.session}")
+        self._context.tasks.create_task(_close(guest), name=f"hang-up-{self.record.session}")
 
     def environment(self) -> dict[str, str]:
         """What sshd tells a program about its connection (ssh(1), ENVIRONMENT)."""
@@ -238,6 +241,14 @@ class Session(asyncssh.SSHServer):
             self.record.add(
                 ev.ClientIdentified(**self.record.stamp(), version=str(version)[:_LONGEST_TEXT])
             )
+
+
+async def _close(guest: GuestChannel) -> None:
+    try:
+        await guest.close()
+    except Exception:
+        # The task group is everybody's: one program that closes badly may not end it.
+        log.exception("a program could not be closed")
 
 
 def _why(exc: Exception | None) -> str:

@@ -207,6 +207,20 @@ def test_no_file_is_ever_overwritten(tmp_path: Path) -> None:
     assert isinstance(pen.failure, FileExistsError)
 
 
+def test_a_late_write_does_no_harm(tmp_path: Path) -> None:
+    """What comes after a file was closed is left out, and the writer goes on."""
+    pen = Writer()
+    sink = pen.open(tmp_path / "a")
+    sink.close()
+    sink.write(b"late")
+    other = pen.open(tmp_path / "b")
+    other.write(b"next")
+    other.close()
+    pen.close()
+    assert (tmp_path / "a").read_bytes() == b""
+    assert (tmp_path / "b").read_bytes() == b"next"
+
+
 def test_a_slow_disk_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the writer waits, writes return at once, and beyond the bound are refused."""
     monkeypatch.setattr(writer, "MAX_PENDING_BYTES", 1000)
