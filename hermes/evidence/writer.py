@@ -7,6 +7,7 @@ left out, because neither the attacker nor the other sessions may wait for it.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -16,6 +17,7 @@ from hermes.errors import EvidenceError
 log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES: Final = 64 << 20
+_BATCH_SECONDS: Final = 0.02
 _DIRECTORY_MODE: Final = 0o700
 _Job = Callable[[], bool]
 
@@ -64,6 +66,9 @@ class Writer:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+            if self._jobs.empty():
+                # A burst of small jobs is written at one waking: each costs the event loop time.
+                time.sleep(_BATCH_SECONDS)
 
     def _perform(self, job: _Job, size: int) -> None:
         try:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 CONCURRENT_STARTS: Final = 4
 CHECK_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+_REFILL_SECONDS: Final = 0.5
 _ASK_AGAIN_SECONDS: Final = 0.2
 
 
@@ -106,6 +107,8 @@ class Pool:
         except TimeoutError as error:
             raise LeaseError("no sandbox came free in time") from error
         box.session, box.visitor = session, visitor
+        # Not at once: making a container would slow down the login that took this one.
+        asyncio.get_running_loop().call_later(_REFILL_SECONDS, self._wake.set)
         return SandboxLease(box, self._release)
 
     def status(self) -> PoolStatus:

@@ -60,6 +60,8 @@ class Session(asyncssh.SSHServer):
         """Begin the record, and drop at once what is one too many."""
         context = self._context
         self._connection = conn
+        # asyncssh would read its options again for each user name, for Match blocks: none here.
+        conn.reload_config = _nothing  # type: ignore[method-assign]
         self.source = conn.get_extra_info("peername")[:2]
         self.destination = conn.get_extra_info("sockname")[:2]
         self.visitor = visitor_of(self.source[0])
@@ -241,6 +243,10 @@ class Session(asyncssh.SSHServer):
             self.record.add(
                 ev.ClientIdentified(**self.record.stamp(), version=str(version)[:_LONGEST_TEXT])
             )
+
+
+async def _nothing() -> None:
+    """Stand in for a step that is not needed."""
 
 
 async def _close(guest: GuestChannel) -> None:

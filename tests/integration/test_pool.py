@@ -48,6 +48,15 @@ async def test_a_lease_is_seen_and_ends_with_the_session(start: Start) -> None:
     wait_for(lambda: warm(hermes) == 1, 15.0)
 
 
+async def test_the_pool_is_refilled_while_its_box_is_leased(start: Start) -> None:
+    """The next visitor finds a warm box although the first one has not left."""
+    hermes = start(POOL__SIZE="1")
+    async with hermes.connect() as connection:
+        await connection.run("true")
+        wait_for(lambda: warm(hermes) == 1, 15.0)
+        assert hermes.pool()["leased"] == 1
+
+
 async def test_a_full_pool_looks_like_a_busy_server(start: Start) -> None:
     """Without a box in time the channel is refused with sshd's words, and the record says why."""
     hermes = start(POOL__SIZE="1", POOL__MAX="1", POOL__SPAWN_TIMEOUT_SECONDS="2")
