@@ -1,6 +1,7 @@
 """What the host must offer before anything starts, each failure with its fix."""
 
 import getpass
+import ipaddress
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Final
 from hermes.errors import HostError
 
 _SUBID_FILES: Final = (Path("/etc/subuid"), Path("/etc/subgid"))
-_LOOPBACK: Final = ("127.", "::1", "localhost")
 
 
 def check_host() -> None:
@@ -34,13 +34,20 @@ def check_subids(user: str, uid: int, files: Sequence[Path]) -> None:
 
 def check_reach(hosts: tuple[str, ...], *, limits_enforced: bool, require_limits: bool) -> None:
     """Refuse to be reachable from outside while limits do not hold; raises HostError."""
-    outside = [host for host in hosts if not host.startswith(_LOOPBACK)]
+    outside = [host for host in hosts if not _is_loopback(host)]
     if outside and require_limits and not limits_enforced:
         raise HostError(
             f"limits on memory, CPU and processes are not enforced on this host, so hermes does "
             f"not listen on {outside[0]}; delegate cgroup v2 controllers to this user, or set "
             "HERMES_SANDBOX__REQUIRE_LIMITS=false"
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"  # any other name may be any address
 
 
 def _has_range(path: Path, user: str, uid: int) -> bool:

@@ -84,7 +84,9 @@ class Pool:
         """Delete every sandbox and refuse those who wait; idempotent."""
         self._closing = True
         while self._waiting:
-            self._waiting.popleft().set_exception(LeaseError("the service is stopping"))
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(LeaseError("the service is stopping"))
         async with asyncio.TaskGroup() as tasks:
             for box in list(self._boxes.values()):
                 tasks.create_task(self._discard(box))
@@ -139,7 +141,7 @@ class Pool:
         try:
             await self._create(box)
             missing = limits.unenforced(await box.init_pid(), claimed_limits(self._plan))
-        except BaseException:
+        except BaseException:  # cancelled too: the container is owed its deletion
             await self._discard(box)
             raise
         self.limits_enforced = not missing
@@ -156,7 +158,7 @@ class Pool:
             try:
                 if await _is_running(box):
                     return box
-            except BaseException:
+            except BaseException:  # cancelled too: nobody else knows this box any more
                 self._release(box)
                 raise
             log.warning("%s died while it was warm", box.name)

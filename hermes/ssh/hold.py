@@ -38,7 +38,7 @@ class Hold:
         try:
             with self._cancelled_by_release():
                 lease = await self._leased()
-        except BaseException:
+        except BaseException:  # cancelled too: the place is free again
             self._open -= 1
             raise
         number, self._numbers = self._numbers, self._numbers + 1

@@ -3,6 +3,9 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
+
+_MOST_ITEMS: Final = 256
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Inbox:
         """Append; a resize replaces one that was not taken yet."""
         if isinstance(item, Resize) and self._items and isinstance(self._items[-1], Resize):
             self._items.pop()
+        if isinstance(item, Signal) and len(self._items) >= _MOST_ITEMS:
+            return  # nobody needs so many, and they cost the sender nothing
         self._items.append(item)
         self.bytes += len(item) if isinstance(item, bytes) else 0
         self._arrived.set()

@@ -80,8 +80,8 @@ class Session(asyncssh.SSHServer):
         self._identify()
         self._connection = None
         self._reason = self._reason or _why(exc)
-        self._hold.release()
         self._context.sessions.pop(self.record.session, None)
+        self._hold.release()
         self._close_record_when_over()
 
     def end(self, reason: str) -> None:

@@ -157,6 +157,21 @@ async def test_a_removed_shell_says_nothing_of_the_container(shared: Hermes) -> 
     assert (result.stdout, result.stderr) == ("", "")
 
 
+async def test_a_false_shell_starts_no_chain_of_programs(shared: Hermes) -> None:
+    """Hanging up in a box whose /bin/sh answers wrongly runs it once, not for ever."""
+    false_shell = "#!/bin/busybox sh\\necho x >> /tmp/runs\\necho Error: OCI runtime\\nsleep 3\\n"
+    async with shared.connect() as connection:
+        sleeper = await connection.create_process("sleep 60")
+        shell = await connection.create_process("exec busybox sh")
+        shell.stdin.write(f"rm /bin/sh; printf '{false_shell}' > /bin/sh; chmod 755 /bin/sh\n")
+        shell.stdin.write("echo ready\n")
+        await read_until(shell, "ready")
+        sleeper.close()
+        await asyncio.sleep(3)
+        shell.stdin.write("busybox wc -l < /tmp/runs; exit\n")
+        assert (await shell.stdout.read()).split() == ["1"]
+
+
 async def test_forwards_and_unknown_subsystems_are_refused(shared: Hermes) -> None:
     """Nothing is forwarded anywhere, and what was asked for is kept."""
     async with shared.connect() as connection:

@@ -98,6 +98,9 @@ def test_sub_ids_are_looked_up_by_name_and_number(tmp_path: Path) -> None:
         (("127.0.0.1", "0.0.0.0"), False, True, True),  # noqa: S104 - what is refused
         (("::",), True, True, False),
         (("192.0.2.1",), False, False, False),
+        (("127.example.com",), False, True, True),
+        (("localhost.example",), False, True, True),
+        (("::1234:5678",), False, True, True),
     ],
 )
 def test_reach_follows_limits(
