@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,7 +22,7 @@ class TextFormatter(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         """UTC to the second."""
         del datefmt
-        return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
 
 class JsonFormatter(logging.Formatter):
@@ -43,6 +44,8 @@ class JsonFormatter(logging.Formatter):
 
 def configure(settings: LogSettings, handler: logging.Handler | None = None) -> None:
     """Send Hermes' log to ``handler``, or to stderr; other libraries only when they warn."""
+    # No format of ours shows them, and they would be looked up for every line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
     root = logging.getLogger()
