@@ -9,8 +9,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from hermes.errors import EvidenceError
 
@@ -89,7 +90,7 @@ class Sink:
     def __init__(self, writer: Writer, path: Path) -> None:
         self._writer = writer
         self._path = path
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         writer.submit(self._open, 0)
 
     def write(self, data: bytes) -> bool:
@@ -108,7 +109,7 @@ class Sink:
     def _write(self, data: bytes) -> bool:
         if self._file is None:
             return False
-        self._file.write(data)
+        _append(self._file, data)
         return True
 
     def _close(self) -> bool:
@@ -132,9 +133,26 @@ def check_writable(directory: Path) -> None:
         ) from error
 
 
+def _append(file: FileIO, data: bytes) -> None:
+    """Write everything or, when the disk refuses a part, nothing: a torn line spoils the next."""
+    before = file.tell()
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError:
+        file.seek(before)
+        file.truncate()
+        raise
+
+
 def _replace(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
     beside = path.with_name(f".{path.name}.new")
-    beside.write_bytes(data)
-    beside.replace(path)
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
     return True

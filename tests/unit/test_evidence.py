@@ -4,7 +4,6 @@ import dataclasses
 import json
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,68 +18,7 @@ from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
 from hermes.evidence.recording import Budget, Screen, StreamRecording, TerminalRecording
 from hermes.evidence.writer import Writer
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-STAMP = {"time": NOW, "session": "0123456789ab"}
-EVENTS: list[ev.Event] = [
-    ev.SessionConnected(
-        time=NOW,
-        session="0123456789ab",
-        source_ip="198.51.100.7",
-        source_port=40000,
-        destination_ip="192.0.2.1",
-        destination_port=22,
-    ),
-    ev.ClientIdentified(time=NOW, session="0123456789ab", version="SSH-2.0-Go"),
-    ev.LoginAttempted(
-        time=NOW,
-        session="0123456789ab",
-        method="password",
-        user="root",
-        password="",
-        outcome="failure",
-        reason="no rule",
-    ),
-    ev.LoginAttempted(
-        time=NOW,
-        session="0123456789ab",
-        method="publickey",
-        user="root",
-        fingerprint="SHA256:x",
-        outcome="success",
-        reason="userdb",
-    ),
-    ev.SandboxLeased(time=NOW, session="0123456789ab", sandbox="box-1", wait_seconds=0.01),
-    ev.ChannelOpened(
-        time=NOW,
-        session="0123456789ab",
-        channel=0,
-        kind="exec",
-        command="id",
-        environment={"LANG": "C"},
-        recording="channel-0",
-    ),
-    ev.ChannelOpened(
-        time=NOW, session="0123456789ab", channel=1, kind="shell", recording="channel-1.cast"
-    ),
-    ev.ChannelClosed(
-        time=NOW,
-        session="0123456789ab",
-        channel=0,
-        exit_status=0,
-        received_bytes=1,
-        sent_bytes=2,
-        seconds=0.5,
-    ),
-    ev.ChannelClosed(
-        time=NOW, session="0123456789ab", channel=1, received_bytes=0, sent_bytes=0, seconds=1.0
-    ),
-    ev.ChannelRefused(time=NOW, session="0123456789ab", kind="subsystem", reason="netconf"),
-    ev.ForwardRequested(
-        time=NOW, session="0123456789ab", target_host="mail.example", target_port=25
-    ),
-    ev.SessionClosed(time=NOW, session="0123456789ab", reason="idle", seconds=9.5),
-]
+from tests.unit.facts import EVENTS, NOW
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.action)
