@@ -37,7 +37,7 @@ def _facts(story: Story, directory: Path) -> Table:
 
 
 def _rows(story: Story, directory: Path) -> Iterator[tuple[str, str]]:
-    yield "from", f"{story.source_ip} port {story.source_port}"
+    yield "from", f"{story.source_ip or 'unknown'} port {story.source_port}"
     yield "client", printable(story.client_version or "sent no version")
     user = printable(story.user or "", 60)
     yield "user", f"{user} ({'logged in' if story.logged_in else 'not let in'})"
@@ -49,6 +49,8 @@ def _rows(story: Story, directory: Path) -> Iterator[tuple[str, str]]:
         yield "because", printable(story.reason or "")
     if story.sandbox:
         yield "sandbox", story.sandbox
+    if story.damaged_lines:
+        yield "damaged", f"{story.damaged_lines} lines of events cannot be read"
     yield "files", str(directory)
 
 

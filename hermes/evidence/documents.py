@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from hermes.errors import EvidenceError
 from hermes.evidence import events
@@ -12,6 +14,14 @@ from hermes.evidence.events import ECS_KEY, Event
 
 ACTION = "event.action"
 SENSOR = "observer.name"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The events of a file that can be read, and how many lines cannot."""
+
+    events: tuple[Event, ...]
+    damaged_lines: int
 
 
 def event_types() -> dict[str, type[Event]]:
@@ -34,15 +44,19 @@ def to_document(event: Event, sensor: str) -> dict[str, Any]:
 
 def from_document(document: dict[str, Any]) -> Event:
     """Rebuild an event; raises EvidenceError for one of no known shape."""
-    kind = event_types().get(str(_get(document, ACTION)))
+    action = str(_get(document, ACTION))
+    kind = _KINDS.get(action)
     if kind is None:
-        raise EvidenceError(f"{_get(document, ACTION)!r} is no event of Hermes")
-    values = {name: _get(document, ecs_name) for name, ecs_name in _PLACES[kind.action]}
+        raise EvidenceError(f"{action!r} is no event of Hermes")
+    values = {name: _get(document, ecs_name) for name, ecs_name in _PLACES[action]}
     given = {name: value for name, value in values.items() if value is not None}
     try:
-        return kind(**{**given, "time": datetime.fromisoformat(given["time"])})
+        given["time"] = datetime.fromisoformat(given["time"])
+        event = kind(**given)
     except (KeyError, TypeError, ValueError) as error:
-        raise EvidenceError(f"a {kind.action} event is damaged: {error}") from error
+        raise EvidenceError(f"a {action} event is damaged: {error}") from error
+    _check_types(event)
+    return event
 
 
 def to_line(event: Event, sensor: str) -> bytes:
@@ -51,11 +65,17 @@ def to_line(event: Event, sensor: str) -> bytes:
     return text.encode() + b"\n"
 
 
-def from_lines(data: bytes) -> Iterator[Event]:
-    """Read the events of whole lines; a last line cut short by a crash is left out."""
+def from_lines(data: bytes) -> Reading:
+    """Read the events of whole lines; a last one cut short, as by a crash, is no damage."""
+    found: list[Event] = []
+    damaged = 0
     for line in data.splitlines(keepends=True):
         if line.endswith(b"\n"):
-            yield from_document(_decode(line))
+            try:
+                found.append(from_document(_decode(line)))
+            except EvidenceError:  # one bad line is no reason to hide the good ones
+                damaged += 1
+    return Reading(tuple(found), damaged)
 
 
 def timestamp(time: datetime) -> str:
@@ -94,7 +114,32 @@ def _get(document: Any, dotted: str) -> Any:
     return document
 
 
+def _check_types(event: Event) -> None:
+    for name, hint in _HINTS[event.action].items():
+        value = getattr(event, name)
+        if not _is(hint, value):
+            raise EvidenceError(f"a {event.action} event is damaged: {name} is {value!r}")
+
+
+def _is(hint: Any, value: object) -> bool:
+    kind, arguments = get_origin(hint) or hint, get_args(hint)
+    if kind is UnionType:
+        return any(_is(choice, value) for choice in arguments)
+    if kind is Literal:
+        return value in arguments
+    if kind is Mapping:
+        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    if kind is datetime:
+        return isinstance(value, datetime) and value.tzinfo is not None
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
+_KINDS: Final = event_types()
 _PLACES: Final = {
     action: tuple((field.name, str(field.metadata[ECS_KEY])) for field in dataclasses.fields(kind))
-    for action, kind in event_types().items()
+    for action, kind in _KINDS.items()
+}
+_HINTS: Final = {
+    action: {field.name: get_type_hints(kind)[field.name] for field in dataclasses.fields(kind)}
+    for action, kind in _KINDS.items()
 }

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hermes.errors import EvidenceError, SessionNotFoundError
@@ -38,14 +39,15 @@ def find(root: Path, session: str) -> Path:
 
 
 def read(directory: Path) -> Story:
-    """Fold a session's events; raises EvidenceError when they cannot be read."""
+    """Fold a session's events; raises EvidenceError when none can be read."""
     try:
-        told = fold(from_lines((directory / "events.jsonl").read_bytes()))
+        reading = from_lines((directory / "events.jsonl").read_bytes())
     except OSError as error:
         raise EvidenceError(f"{directory} cannot be read: {error.strerror}") from error
+    told = fold(reading.events)
     if told is None:
         raise EvidenceError(f"{directory} has no whole event")
-    return told
+    return replace(told, damaged_lines=reading.damaged_lines)
 
 
 def _by_day(root: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -59,6 +61,7 @@ def _read_or_none(directory: Path) -> Story | None:
     try:
         return read(directory)
     except EvidenceError:
-        # A session of this moment whose first event is not written yet, or a damaged one:
+        # A session of this moment whose first event is not written yet, or one of
+        # which nothing can be read:
         # a list of the others is worth more than none.
         return None

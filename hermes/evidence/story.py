@@ -1,7 +1,7 @@
 """The story of one session: its events folded into what ``session.json`` says. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ class Story:
     ended: datetime | None = None
     reason: str | None = None
     seconds: float | None = None
-    events: int = field(default=0, compare=False)
+    damaged_lines: int = 0
 
     @property
     def user(self) -> str | None:
@@ -75,13 +75,12 @@ class Story:
 
 
 def fold(events: Iterable[Event]) -> Story | None:
-    """Add events up in order; None when the first is no connection."""
-    story: Story | None = None
+    """Add events up in order; None when there are none."""
+    telling: _Telling | None = None
     for event in events:
-        story = _begin(event) if story is None else _add(story, event)
-        if story is None:
-            return None
-    return story
+        telling = telling or _Telling(Story(event.session, event.time))
+        telling.add(event)
+    return telling.story() if telling is not None else None
 
 
 def to_json(story: Story) -> dict[str, Any]:
@@ -102,33 +101,59 @@ def to_json(story: Story) -> dict[str, Any]:
         "channels": [vars(channel) for channel in story.channels],
         "refusals": list(story.refusals),
         "forwards": list(story.forwards),
+        "damaged_lines": story.damaged_lines,
     }
 
 
-def _begin(event: Event) -> Story | None:
-    if not isinstance(event, ev.SessionConnected):
-        return None
-    return Story(event.session, event.time, event.source_ip, event.source_port, events=1)
+class _Telling:
+    """A story being added up in lists, which grow in place: sessions may have many events."""
+
+    def __init__(self, beginning: Story) -> None:
+        self._story = beginning
+        self._credentials: list[Credential] = []
+        self._channels: dict[int, ChannelStory] = {}
+        self._refusals: list[str] = []
+        self._forwards: list[str] = []
+
+    def add(self, event: Event) -> None:
+        match event:
+            case ev.LoginAttempted():
+                self._credentials.append(_credential(event))
+            case ev.ChannelOpened():
+                self._channels[event.channel] = _channel(event)
+            case ev.ChannelClosed():
+                self._close(event)
+            case ev.ChannelRefused():
+                self._refusals.append(f"{event.kind}: {event.reason}")
+            case ev.ForwardRequested():
+                self._forwards.append(f"{event.target_host}:{event.target_port}")
+            case _:
+                self._story = _with_fact(self._story, event)
+
+    def story(self) -> Story:
+        return replace(
+            self._story,
+            credentials=tuple(self._credentials),
+            channels=tuple(self._channels.values()),
+            refusals=tuple(self._refusals),
+            forwards=tuple(self._forwards),
+        )
+
+    def _close(self, event: ev.ChannelClosed) -> None:
+        channel = self._channels.get(event.channel)
+        if channel is not None:
+            self._channels[event.channel] = _closed(channel, event)
 
 
-def _add(story: Story, event: Event) -> Story:
-    story = replace(story, events=story.events + 1)
+def _with_fact(story: Story, event: Event) -> Story:
+    """Add what a session has once."""
     match event:
+        case ev.SessionConnected():
+            return replace(story, source_ip=event.source_ip, source_port=event.source_port)
         case ev.ClientIdentified():
             return replace(story, client_version=event.version)
-        case ev.LoginAttempted():
-            return replace(story, credentials=(*story.credentials, _credential(event)))
         case ev.SandboxLeased():
             return replace(story, sandbox=event.sandbox)
-        case ev.ChannelOpened():
-            return replace(story, channels=(*story.channels, _channel(event)))
-        case ev.ChannelClosed():
-            return replace(story, channels=tuple(_closed(c, event) for c in story.channels))
-        case ev.ChannelRefused():
-            return replace(story, refusals=(*story.refusals, f"{event.kind}: {event.reason}"))
-        case ev.ForwardRequested():
-            target = f"{event.target_host}:{event.target_port}"
-            return replace(story, forwards=(*story.forwards, target))
         case ev.SessionClosed():
             return replace(
                 story, ended=event.time, reason=event.reason, seconds=round(event.seconds, 3)
@@ -154,8 +179,6 @@ def _channel(event: ev.ChannelOpened) -> ChannelStory:
 
 
 def _closed(channel: ChannelStory, event: ev.ChannelClosed) -> ChannelStory:
-    if channel.channel != event.channel:
-        return channel
     return replace(
         channel,
         exit_status=event.exit_status,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hermes.errors import EvidenceError, SessionNotFoundError
 from hermes.evidence import events as ev
 from hermes.evidence import store, story, writer
-from hermes.evidence.documents import event_types, from_document, from_lines, to_document, to_line
+from hermes.evidence.documents import event_types, from_document, to_document, to_line
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
 from hermes.evidence.recording import Budget, Screen, StreamRecording, TerminalRecording
@@ -65,15 +65,6 @@ def test_documents_of_another_shape_are_refused(document: dict[str, object]) -> 
         from_document(document)
 
 
-def test_a_line_cut_short_is_left_out() -> None:
-    """After a crash the whole lines are read, and damage within is told."""
-    whole = b"".join(to_line(event, "s") for event in EVENTS)
-    assert list(from_lines(whole[:-5])) == EVENTS[:-1]
-    for damage in (b"{]\n", b"[]\n"):
-        with pytest.raises(EvidenceError):
-            list(from_lines(damage))
-
-
 def test_a_story_adds_up_its_events() -> None:
     """Credentials, channels, refusals, forwards and the end are in their places."""
     told = story.fold(EVENTS)
@@ -92,10 +83,29 @@ def test_a_story_adds_up_its_events() -> None:
     assert json.loads(json.dumps(story.to_json(told)))["logged_in"] is True
 
 
-def test_a_story_begins_with_a_connection() -> None:
-    """Events without a beginning are no story."""
+def test_a_story_begins_where_its_events_do() -> None:
+    """Without events there is no story; without the connection there is the rest of it."""
     assert story.fold([]) is None
-    assert story.fold(EVENTS[1:]) is None
+    told = story.fold(EVENTS[1:])
+    assert told is not None
+    assert (told.session, told.started, told.source_ip) == ("0123456789ab", NOW, "")
+    assert told.reason == "idle"
+
+
+def test_a_story_of_many_channels_is_told_soon() -> None:
+    """Adding up takes a time that grows with the events, not with their square."""
+    opened, closed = EVENTS[5], EVENTS[7]
+    assert isinstance(opened, ev.ChannelOpened)
+    assert isinstance(closed, ev.ChannelClosed)
+    events: list[ev.Event] = []
+    for number in range(10_000):
+        events.append(dataclasses.replace(opened, channel=number))
+        events.append(dataclasses.replace(closed, channel=number))
+    began = time.monotonic()
+    told = story.fold(events)
+    assert time.monotonic() - began < 2
+    assert told is not None
+    assert [channel.exit_status for channel in told.channels] == [0] * 10_000
 
 
 def test_terminal_recordings_join_split_characters(tmp_path: Path) -> None:

@@ -4,6 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from hermes.cli.telling import tell
+from hermes.evidence import store
+from hermes.evidence.documents import from_lines, to_line
+from tests.unit.facts import EVENTS
+
 _WRITE_ON_A_SMALL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -30,3 +38,47 @@ def test_a_line_that_the_disk_takes_in_part_is_taken_back(tmp_path: Path) -> Non
     )
     assert "File too large" in written.stderr
     assert path.read_bytes() == b"a" * 59 + b"\n" + b"c" * 29 + b"\n"
+
+
+def test_a_last_line_cut_short_is_no_damage() -> None:
+    """While a line is being written, or after a crash, the whole lines are all there is."""
+    whole = b"".join(to_line(event, "s") for event in EVENTS)
+    reading = from_lines(whole[:-5])
+    assert (list(reading.events), reading.damaged_lines) == (EVENTS[:-1], 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"{]\n",
+        b"[]\n",
+        b"\xff\x00\n",
+        to_line(EVENTS[1], "s")[20:],
+        to_line(EVENTS[1], "s").replace(b"client-identified", b"client-invented"),
+        to_line(EVENTS[1], "s").replace(b'"SSH-2.0-Go"', b"7"),
+        to_line(EVENTS[1], "s").replace(b'Z"', b'"'),
+        to_line(EVENTS[5], "s").replace(b'"exec"', b'"dance"'),
+        to_line(EVENTS[5], "s").replace(b'{"LANG":"C"}', b'{"LANG":1}'),
+        to_line(EVENTS[7], "s").replace(b'"exit_code":0', b'"exit_code":"0"'),
+        to_line(EVENTS[-1], "s").replace(b"9.5", b'"9.5"'),
+    ],
+)
+def test_a_damaged_line_hides_no_other(damage: bytes) -> None:
+    """What cannot be read is counted, and every other event is there."""
+    good = [to_line(event, "s") for event in EVENTS]
+    reading = from_lines(b"".join([*good[:3], damage, *good[3:]]))
+    assert (list(reading.events), reading.damaged_lines) == (EVENTS, 1)
+
+
+def test_a_session_with_damage_is_listed_and_told(tmp_path: Path) -> None:
+    """The story says how many lines it lacks, even the first."""
+    directory = tmp_path / "sessions/2026/01/02/0123456789ab"
+    directory.mkdir(parents=True)
+    lines = b"".join(to_line(event, "s") for event in EVENTS[1:])
+    (directory / "events.jsonl").write_bytes(b"torn\n" + lines + b"{}\n")
+    (told,) = store.stories(tmp_path)
+    assert (told.damaged_lines, told.commands, told.reason) == (2, ("id",), "idle")
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(tell(told, directory))
+    assert "2 lines of events cannot be read" in shown.get()
