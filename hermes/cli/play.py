@@ -25,6 +25,8 @@ def play_channel(
 ) -> None:
     """Replay one channel of a session; raises EvidenceError when it has no recording."""
     channel = _choose(story, number)
+    if channel.recording is None:
+        raise EvidenceError(f"channel {channel.channel} was not recorded: too many before it")
     path = directory / Path(channel.recording).name
     if channel.terminal is None:
         _show_streams(path, channel, out)
@@ -66,9 +68,17 @@ def _outputs(lines: TextIO) -> Iterator[tuple[float, str]]:
     for line in lines:
         if not line.endswith("\n"):
             return  # cut short by a crash
+        output = _output(line)
+        if output is not None:
+            yield output
+
+
+def _output(line: str) -> tuple[float, str] | None:
+    try:
         at, code, text = json.loads(line)
-        if code == "o":
-            yield float(at), str(text)
+        return (float(at), str(text)) if code == "o" else None
+    except (TypeError, ValueError):  # a damaged line hides no other
+        return None
 
 
 def _show_streams(path: Path, channel: ChannelStory, out: TextIO) -> None:

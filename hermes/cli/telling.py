@@ -49,6 +49,8 @@ def _rows(story: Story, directory: Path) -> Iterator[tuple[str, str]]:
         yield "because", printable(story.reason or "")
     if story.sandbox:
         yield "sandbox", story.sandbox
+    if story.dropped_events:
+        yield "dropped", f"{story.dropped_events} events more than a session may write"
     if story.damaged_lines:
         yield "damaged", f"{story.damaged_lines} lines of events cannot be read"
     yield "files", str(directory)

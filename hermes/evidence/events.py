@@ -70,7 +70,10 @@ class SandboxLeased(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelOpened(Event):
-    """A shell, command or subsystem was started; ``recording`` is a file name."""
+    """A shell, command or subsystem was started; ``recording`` begins its files' names.
+
+    It is None when the session may have no more files.
+    """
 
     action = "channel-opened"
     channel: int = ecs("hermes.channel.id")
@@ -80,7 +83,7 @@ class ChannelOpened(Event):
     columns: int | None = ecs("process.tty.columns", default=None)
     rows: int | None = ecs("process.tty.rows", default=None)
     environment: Mapping[str, str] = ecs("hermes.channel.environment", default_factory=dict)
-    recording: str = ecs("hermes.channel.recording")
+    recording: str | None = ecs("hermes.channel.recording", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +119,9 @@ class ForwardRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionClosed(Event):
-    """The connection ended, and why."""
+    """The connection ended, and why; ``dropped_events`` were more than a session may write."""
 
     action = "session-closed"
     reason: str = ecs("event.reason")
     seconds: float = ecs("hermes.session.seconds")
+    dropped_events: int = ecs("hermes.session.dropped_events", default=0)

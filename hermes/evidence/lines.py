@@ -30,6 +30,7 @@ def describe(event: Event) -> str:  # noqa: C901 - one case for each type
         case ev.ForwardRequested():
             return f"asked for {printable(event.target_host)}:{event.target_port}"
         case ev.SessionClosed():
-            return f"closed after {event.seconds:.1f} s: {printable(event.reason)}"
+            dropped = f", {event.dropped_events} events dropped" if event.dropped_events else ""
+            return f"closed after {event.seconds:.1f} s: {printable(event.reason)}{dropped}"
         case _:
             return event.action

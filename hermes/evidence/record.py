@@ -3,16 +3,21 @@
 import json
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
 
-from hermes.evidence import story
+from hermes.errors import EvidenceError
+from hermes.evidence import store, story
 from hermes.evidence.documents import to_line
-from hermes.evidence.events import Event
+from hermes.evidence.events import Event, SessionClosed
 from hermes.evidence.recording import Budget, Recording, Screen, StreamRecording, TerminalRecording
-from hermes.evidence.writer import Writer
+from hermes.evidence.writer import Writer, replace_file
+
+MOST_EVENTS: Final = 10_000
+MOST_EVENT_BYTES: Final = 8 << 20
+MOST_FILES: Final = 2_000
 
 EventListener = Callable[[Event], None]
 
@@ -40,15 +45,19 @@ class Desk:
 
 
 class SessionRecord:
-    """Facts of one session, written as they happen; `close` writes ``session.json``."""
+    """Facts of one session, written as they happen and kept nowhere else.
+
+    Events and recordings have a budget each, so that neither can use up the other's.
+    """
 
     def __init__(self, desk: Desk, session: str, started: datetime) -> None:
         self.session = session
         self.started = started
         self.directory = session_directory(desk.directory, session, started)
         self._desk = desk
-        self._budget = Budget(desk.session_max_bytes)
-        self._events: list[Event] = []
+        self._events = Budget(MOST_EVENT_BYTES, MOST_EVENTS)
+        self._recordings = Budget(desk.session_max_bytes, MOST_FILES)
+        self._dropped_events = 0
         self._sink = desk.writer.open(self.directory / "events.jsonl")
 
     def stamp(self) -> Stamp:
@@ -56,31 +65,44 @@ class SessionRecord:
         return {"time": datetime.now(UTC), "session": self.session}
 
     def add(self, event: Event) -> None:
-        """Write an event and tell who listens; beyond the session's budget it is only told."""
-        line = to_line(event, self._desk.sensor)
-        if self._budget.take(len(line)) or not self._events:
-            self._events.append(event)
-            self._sink.write(line)
-        self._desk.listener(event)
+        """Write an event and tell who listens; one that may not be written is only counted."""
+        if self._write(event):
+            self._desk.listener(event)
+        else:
+            self._dropped_events += 1
 
     def recording(self, channel: int, screen: Screen | None) -> Recording:
         """Begin the recording of a channel, an asciicast when it has a screen."""
         path = self.directory / f"channel-{channel}"
         if screen is None:
-            return StreamRecording(self._desk.writer, path, self._budget)
+            return StreamRecording(self._desk.writer, path, self._recordings)
         cast = path.with_suffix(".cast")
-        return TerminalRecording(self._desk.writer, cast, screen, datetime.now(UTC), self._budget)
+        return TerminalRecording(
+            self._desk.writer, cast, screen, datetime.now(UTC), self._recordings
+        )
 
-    def close(self, last: Event) -> None:
-        """Add the last event, whatever the budget, end the events and write the story."""
-        self._events.append(last)
-        self._sink.write(to_line(last, self._desk.sensor))
+    def close(self, last: SessionClosed) -> None:
+        """Add the last event, whatever the budget, end the events and have the story written."""
+        last = replace(last, dropped_events=self._dropped_events)
+        self._sink.close(to_line(last, self._desk.sensor))
         self._desk.listener(last)
-        self._sink.close()
-        told = story.fold(self._events)
-        if told is not None:
-            data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
-            self._desk.writer.replace(self.directory / "session.json", data)
+        self._desk.writer.submit(self._write_story, 0)
+
+    def _write(self, event: Event) -> bool:
+        if self._events.spent:
+            return False
+        line = to_line(event, self._desk.sensor)
+        return self._events.take(len(line), 1) and self._sink.write(line)
+
+    def _write_story(self) -> bool:
+        """Tell the story from the file, in the writer's thread: it may be long."""
+        try:
+            told = store.read(self.directory)
+        except EvidenceError:  # the disk took no event, and the writer has said so
+            return False
+        data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
+        replace_file(self.directory / "session.json", data)
+        return True
 
 
 def session_directory(root: Path, session: str, started: datetime) -> Path:

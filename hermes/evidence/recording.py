@@ -25,23 +25,30 @@ class Screen:
 
 
 class Budget:
-    """The bytes that one session may still record."""
+    """What one session may still write: bytes, in so many pieces (files, or events)."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, pieces: int) -> None:
         self._left = size
+        self._pieces_left = pieces
 
-    def take(self, size: int) -> bool:
-        """Reserve ``size`` bytes; False when they are not left."""
-        if size > self._left:
+    @property
+    def spent(self) -> bool:
+        """Whether no piece is left, however small."""
+        return self._pieces_left == 0
+
+    def take(self, size: int, pieces: int = 0) -> bool:
+        """Reserve ``size`` bytes and ``pieces``; False, and nothing taken, when not left."""
+        if size > self._left or pieces > self._pieces_left:
             return False
         self._left -= size
+        self._pieces_left -= pieces
         return True
 
 
 class Recording(Protocol):
-    """What a channel reports to; the file names lie in the session's directory."""
+    """What a channel reports to; ``name`` begins its files' names, None when it has none."""
 
-    name: str
+    name: str | None
     unrecorded_bytes: int
 
     def received(self, data: bytes) -> None:
@@ -63,14 +70,16 @@ class TerminalRecording:
     def __init__(
         self, writer: Writer, path: Path, screen: Screen, started: datetime, budget: Budget
     ) -> None:
-        self.name = path.name
         self.unrecorded_bytes = 0
         self._budget = budget
-        self._sink = writer.open(path)
         self._start = monotonic()
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {"i": decoder("replace"), "o": decoder("replace")}
-        self._sink.write(_line(_header(screen, started)))
+        header = _line(_header(screen, started))
+        self._sink = writer.open(path) if budget.take(len(header), 1) else None
+        self.name = path.name if self._sink else None
+        if self._sink:
+            self._sink.write(header)
 
     def received(self, data: bytes) -> None:
         """Note keystrokes."""
@@ -88,7 +97,8 @@ class TerminalRecording:
         """Write characters left incomplete and end the file."""
         for code in self._decoders:
             self._text(code, b"", final=True)
-        self._sink.close()
+        if self._sink:
+            self._sink.close()
 
     def _text(self, code: str, data: bytes, *, final: bool = False) -> None:
         text = self._decoders[code].decode(data, final)
@@ -97,7 +107,7 @@ class TerminalRecording:
 
     def _event(self, code: str, text: str, size: int) -> None:
         line = _line([round(monotonic() - self._start, 6), code, text])
-        if not (self._budget.take(len(line)) and self._sink.write(line)):
+        if not (self._sink and self._budget.take(len(line)) and self._sink.write(line)):
             self.unrecorded_bytes += size
 
 
@@ -105,7 +115,7 @@ class StreamRecording:
     """Three raw files: ``NAME.stdin``, ``NAME.stdout``, ``NAME.stderr``; made when first needed."""
 
     def __init__(self, writer: Writer, path: Path, budget: Budget) -> None:
-        self.name = path.name
+        self.name = None if budget.spent else path.name
         self.unrecorded_bytes = 0
         self._writer = writer
         self._path = path
@@ -129,14 +139,13 @@ class StreamRecording:
             sink.close()
 
     def _append(self, stream: str, data: bytes) -> None:
-        if not (self._budget.take(len(data)) and self._sink(stream).write(data)):
-            self.unrecorded_bytes += len(data)
-
-    def _sink(self, stream: str) -> Sink:
-        if stream not in self._sinks:
+        sink = self._sinks.get(stream)
+        taken = self._budget.take(len(data), 0 if sink else 1)
+        if taken and sink is None:
             path = self._path.with_name(f"{self._path.name}.{stream}")
-            self._sinks[stream] = self._writer.open(path)
-        return self._sinks[stream]
+            sink = self._sinks[stream] = self._writer.open(path)
+        if not (taken and sink and sink.write(data)):
+            self.unrecorded_bytes += len(data)
 
 
 def _header(screen: Screen, started: datetime) -> dict[str, object]:

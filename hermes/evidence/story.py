@@ -29,7 +29,7 @@ class ChannelStory:
     command: str | None
     terminal: str | None
     environment: Mapping[str, str]
-    recording: str
+    recording: str | None
     exit_status: int | None = None
     received_bytes: int = 0
     sent_bytes: int = 0
@@ -54,6 +54,7 @@ class Story:
     ended: datetime | None = None
     reason: str | None = None
     seconds: float | None = None
+    dropped_events: int = 0
     damaged_lines: int = 0
 
     @property
@@ -101,6 +102,7 @@ def to_json(story: Story) -> dict[str, Any]:
         "channels": [vars(channel) for channel in story.channels],
         "refusals": list(story.refusals),
         "forwards": list(story.forwards),
+        "dropped_events": story.dropped_events,
         "damaged_lines": story.damaged_lines,
     }
 
@@ -156,7 +158,11 @@ def _with_fact(story: Story, event: Event) -> Story:
             return replace(story, sandbox=event.sandbox)
         case ev.SessionClosed():
             return replace(
-                story, ended=event.time, reason=event.reason, seconds=round(event.seconds, 3)
+                story,
+                ended=event.time,
+                reason=event.reason,
+                seconds=round(event.seconds, 3),
+                dropped_events=event.dropped_events,
             )
         case _:
             return story

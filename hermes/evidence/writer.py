@@ -43,10 +43,6 @@ class Writer:
         """Create a file that must not exist yet, with its directories, when its turn comes."""
         return Sink(self, path)
 
-    def replace(self, path: Path, data: bytes) -> None:
-        """Write a whole file beside ``path`` and rename it into place."""
-        self.submit(lambda: _replace(path, data), len(data))
-
     def submit(self, job: _Job, size: int) -> bool:
         """Queue a job that holds ``size`` bytes; False when the queue is full.
 
@@ -97,9 +93,9 @@ class Sink:
         """Append; False when the writer is too far behind and left it out."""
         return self._writer.submit(lambda: self._write(data), len(data))
 
-    def close(self) -> None:
-        """Close the file after what was written before."""
-        self._writer.submit(self._close, 0)
+    def close(self, last: bytes = b"") -> None:
+        """Append what is last, however far behind the writer is, and close the file."""
+        self._writer.submit(lambda: self._close(last), 0)
 
     def _open(self) -> bool:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
@@ -112,11 +108,13 @@ class Sink:
         _append(self._file, data)
         return True
 
-    def _close(self) -> bool:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-        return False
+    def _close(self, last: bytes) -> bool:
+        try:
+            return bool(last) and self._write(last)
+        finally:
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
 
 
 def check_writable(directory: Path) -> None:
@@ -146,7 +144,8 @@ def _append(file: FileIO, data: bytes) -> None:
         raise
 
 
-def _replace(path: Path, data: bytes) -> bool:
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a whole file beside ``path`` and rename it into place; blocks, raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
     beside = path.with_name(f".{path.name}.new")
     try:
@@ -155,4 +154,3 @@ def _replace(path: Path, data: bytes) -> bool:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-    return True
