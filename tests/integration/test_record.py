@@ -173,3 +173,23 @@ def test_a_scanner_leaves_a_record_and_takes_no_box(start: Start) -> None:
     assert session["source"]["ip"] == "127.0.0.1"
     assert session["sandbox"] is None
     assert hermes.pool()["sandboxes"] != []
+
+
+async def test_a_flood_of_requests_is_counted_and_not_logged(start: Start) -> None:
+    """Whoever asks more than ten thousand times fills neither the disk nor the log."""
+    hermes = start()
+    async with hermes.connect() as connection:
+
+        async def ask() -> None:
+            for _ in range(1010):
+                with pytest.raises(asyncssh.ChannelOpenError):
+                    await connection.open_connection("10.0.0.1", 25)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(10):
+                tasks.create_task(ask())
+    (session,) = hermes.closed_sessions(1)
+    assert session["reason"] == "closed by client"
+    assert len(session["forwards"]) + session["dropped_events"] == 10_100
+    assert session["dropped_events"] > 100
+    assert hermes.log.read_text().count("asked for 10.0.0.1:25") == len(session["forwards"])

@@ -1,5 +1,6 @@
 """What is left of the evidence when the disk refuses, or a file is damaged."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hermes.cli.play import play_channel
 from hermes.cli.telling import tell
-from hermes.evidence import store
+from hermes.evidence import events as ev
+from hermes.evidence import store, story
 from hermes.evidence.documents import from_lines, to_line
-from tests.unit.facts import EVENTS
+from tests.unit.facts import EVENTS, NOW
 
 _WRITE_ON_A_SMALL_DISK = """
 import resource, sys
@@ -82,3 +85,23 @@ def test_a_session_with_damage_is_listed_and_told(tmp_path: Path) -> None:
     with console.capture() as shown:
         console.print(tell(told, directory))
     assert "2 lines of events cannot be read" in shown.get()
+
+
+def test_a_damaged_line_of_a_cast_is_passed_over(tmp_path: Path) -> None:
+    """The rest is replayed all the same."""
+    opened = ev.ChannelOpened(
+        time=NOW,
+        session="0123456789ab",
+        channel=0,
+        kind="shell",
+        terminal="xterm",
+        recording="channel-0.cast",
+    )
+    told = story.fold([opened])
+    assert told is not None
+    cast = '{"version":2}\n[0,"o","one "]\n[0,"o","to\n7\n["x","o","no"]\n[0,"o","two"]\n'
+    (tmp_path / "channel-0.cast").write_text(cast)
+    shown = io.StringIO()
+    play_channel(tmp_path, told, 0, shown, 1.0, 0.0)
+    assert shown.getvalue().startswith("one two")
+    assert "no" not in shown.getvalue()
