@@ -29,10 +29,14 @@ Body = bytes | IO[bytes] | None
 
 
 class Engine:
-    """A client of one podman API service; `close` ends its threads."""
+    """A client of one podman API service; `close` ends its threads.
 
-    def __init__(self, socket: Path) -> None:
+    A request that says no other time is given up when nothing came for ``seconds``.
+    """
+
+    def __init__(self, socket: Path, seconds: float = REQUEST_SECONDS) -> None:
         self.socket = socket
+        self._seconds = seconds
         self._client = PodmanClient(base_url=f"unix://{socket}", version=API_VERSION)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="podman")
 
@@ -49,13 +53,13 @@ class Engine:
         query: Mapping[str, str] | None = None,
         document: object = None,
         body: Body = None,
-        seconds: float = REQUEST_SECONDS,
+        seconds: float | None = None,
         settle: bool = False,
     ) -> bytes:
         """Send one request, with a JSON ``document`` or a tar ``body``, and return the answer.
 
-        With ``settle`` a cancellation waits for the answer, at most ``seconds``, so that whoever
-        cancels knows that nothing will be made behind his back.
+        With ``settle`` every cancellation waits for the answer, at most ``seconds``, so that
+        whoever cancels knows that nothing will be made behind his back.
         Raises PodmanNotFoundError for 404, PodmanError for any other failure.
         """
         data = json.dumps(document).encode() if document is not None else body
@@ -67,17 +71,11 @@ class Engine:
             headers={
                 "Content-Type": "application/x-tar" if body is not None else "application/json"
             },
-            timeout=seconds,
+            timeout=self._seconds if seconds is None else seconds,
         )
         call = functools.partial(_perform, send, method, path)
         answer = asyncio.get_running_loop().run_in_executor(self._threads, call)
-        if not settle:
-            return await answer
-        try:
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            await asyncio.wait([answer])
-            raise
+        return await (_settled(answer) if settle else answer)
 
     async def json(self, method: str, path: str, **arguments: Any) -> Any:
         """Return what `request` answers, decoded."""
@@ -86,6 +84,20 @@ class Engine:
             return json.loads(answer) if answer else None
         except ValueError as error:
             raise PodmanError(f"podman's answer to {method} {path} is no JSON") from error
+
+
+async def _settled(answer: asyncio.Future[bytes]) -> bytes:
+    """Wait for the answer however often the task is cancelled, and only then be cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while not answer.done():
+        try:
+            await asyncio.wait([answer])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        answer.exception()  # seen: nobody is left to tell
+        raise cancelled
+    return answer.result()
 
 
 def _perform(send: "functools.partial[requests.Response]", method: str, path: str) -> bytes:

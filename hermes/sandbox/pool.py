@@ -16,14 +16,7 @@ from hermes.sandbox.decoy import Decoy, check_image, read_decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
-from hermes.sandbox.sandbox import (
-    Plan,
-    Sandbox,
-    State,
-    claimed_limits,
-    delete_container,
-    leftovers,
-)
+from hermes.sandbox.sandbox import Plan, Sandbox, State, claimed_limits, sweep
 from hermes.settings import PoolSettings
 
 log = logging.getLogger(__name__)
@@ -55,9 +48,7 @@ class Pool:
 
     async def start(self) -> None:
         """Sweep what an earlier run left, and prove one sandbox; raises HermesError."""
-        for name in await leftovers(self._engine, self._plan.instance):
-            log.info("removing %s, left by an earlier run", name)
-            await delete_container(self._engine, name)
+        await sweep(self._engine, self._plan.instance)
         await check_image(self._engine, self._plan.settings.image)
         try:
             async with asyncio.timeout(self._settings.spawn_timeout_seconds):
@@ -90,6 +81,10 @@ class Pool:
         async with asyncio.TaskGroup() as tasks:
             for box in list(self._boxes.values()):
                 tasks.create_task(self._discard(box))
+        try:
+            await sweep(self._engine, self._plan.instance, self._boxes)
+        except PodmanError as error:
+            log.warning("what podman made late could not be looked for: %s", error)
 
     async def warmed(self) -> None:
         """Wait until the first sandbox is warm; raises LeaseError after the spawn timeout."""
@@ -266,7 +261,7 @@ class Pool:
                 log.warning("the pool could not be checked: %s", error)
 
     async def _check(self) -> None:
-        """Replace warm sandboxes that died or grow old, and delete what would not go before."""
+        """Replace warm sandboxes that died or grow old, and delete what is there needlessly."""
         for box in list(self._boxes.values()):
             old = box.age_seconds > self._plan.timeout_seconds / 2
             spent = old or not await box.is_running()
@@ -275,6 +270,7 @@ class Pool:
                 await self._discard(box)
             elif box.state is State.GONE:
                 await self._discard(box)
+        await sweep(self._engine, self._plan.instance, self._boxes)
 
     def _count(self, state: State) -> int:
         return sum(box.state is state for box in self._boxes.values())

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
@@ -21,6 +23,8 @@ from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.spec import INSTANCE_LABEL, resource_limits, sandbox_spec
 from hermes.settings import SandboxSettings
+
+log = logging.getLogger(__name__)
 
 DELETE_TRIES: Final = 3
 _DELETE_PAUSE_SECONDS: Final = 0.5
@@ -146,6 +150,17 @@ async def leftovers(engine: Engine, instance: str) -> list[str]:
     query = {"all": "true", "filters": filters}
     found = await engine.json("GET", "/containers/json", query=query)
     return [str(container["Names"][0]) for container in found or []]
+
+
+async def sweep(engine: Engine, instance: str, known: Container[str] = ()) -> None:
+    """Delete the containers of this instance that are not ``known``; raises PodmanError.
+
+    An earlier run may have left some, and podman may make one after it was given up.
+    """
+    for name in await leftovers(engine, instance):
+        if name not in known:
+            log.info("removing %s, which nobody owns", name)
+            await delete_container(engine, name)
 
 
 def claimed_limits(plan: Plan) -> dict[str, Any]:

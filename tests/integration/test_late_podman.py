@@ -1,0 +1,97 @@
+"""A podman that makes containers later than it was waited for leaves none behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hermes.errors import PodmanError
+from hermes.sandbox.engine import Engine
+from hermes.sandbox.pool import CHECK_SECONDS, Pool
+from hermes.sandbox.sandbox import Plan, Sandbox, leftovers
+from hermes.settings import PoolSettings, SandboxSettings
+from tests.integration.slow_podman import SlowPodman, slow_podman
+
+pytestmark = pytest.mark.podman
+
+PATIENCE_SECONDS = 2.0
+LATE_SECONDS = 3.0
+
+
+@pytest.fixture
+async def slow(tmp_path: Path) -> AsyncIterator[SlowPodman]:
+    """A podman that can be told to be slow."""
+    async with slow_podman(tmp_path) as podman:
+        yield podman
+
+
+@pytest.fixture
+async def engine(slow: SlowPodman) -> AsyncIterator[Engine]:
+    """A client that gives up early."""
+    engine = Engine(slow.socket, PATIENCE_SECONDS)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+def plan(image: str, tmp_path: Path) -> Plan:
+    """Sandboxes of this test alone."""
+    return Plan(SandboxSettings(image=image), f"late-{tmp_path.name}", 60)
+
+
+async def names(engine: Engine, plan: Plan, count: int, seconds: float) -> list[str]:
+    """Wait until podman has so many containers of the plan, and name them."""
+    async with asyncio.timeout(seconds):
+        while len(found := await leftovers(engine, plan.instance)) != count:
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def test_every_cancellation_waits_for_podmans_answer(
+    slow: SlowPodman, engine: Engine, plan: Plan
+) -> None:
+    """Who cancelled a creation twice finds the container there, to be deleted."""
+    slow.delay = 1.0
+    box = Sandbox(engine, plan)
+    task = asyncio.ensure_future(box.create("h"))  # noqa: TID251
+    await slow.held.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await leftovers(engine, plan.instance) == [box.name]
+    await box.delete()
+
+
+async def test_a_container_that_comes_late_is_deleted_by_the_next_check(
+    slow: SlowPodman, engine: Engine, plan: Plan
+) -> None:
+    """A sandbox that was given up and deleted before podman made it does not stay."""
+    pool = Pool(engine, PoolSettings(size=2, max=2), plan)
+    await pool.start()
+    slow.delay = LATE_SECONDS
+    slow.held.clear()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(pool.serve())
+        await slow.held.wait()
+        slow.delay = 0.0
+        await names(engine, plan, 3, LATE_SECONDS + 5)
+        kept = await names(engine, plan, 2, 2 * CHECK_SECONDS)
+        assert sorted(kept) == sorted(box.name for box in pool.status().sandboxes)
+        serving.cancel()
+    assert await leftovers(engine, plan.instance) == []
+
+
+async def test_a_pool_that_closes_deletes_what_came_late(
+    slow: SlowPodman, engine: Engine, plan: Plan
+) -> None:
+    """A container that appeared after its creation had failed is gone after the close."""
+    slow.delay = LATE_SECONDS
+    pool = Pool(engine, PoolSettings(), plan)
+    with pytest.raises(PodmanError):
+        await pool.start()
+    await names(engine, plan, 1, LATE_SECONDS + 5)
+    await pool.close()
+    assert await leftovers(engine, plan.instance) == []
