@@ -66,9 +66,11 @@ class Pool:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._check_forever(), name="pool-check")
-                await self._fill_forever(tasks)
+                try:
+                    await self._fill_forever(tasks)
+                finally:
+                    self._closing = True  # a group that ends takes no more tasks
         finally:
-            self._closing = True
             await self.close()
 
     async def close(self) -> None:

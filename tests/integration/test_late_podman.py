@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.errors import PodmanError
+from hermes.errors import LeaseError, PodmanError
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.pool import CHECK_SECONDS, Pool
 from hermes.sandbox.sandbox import Plan, Sandbox, leftovers
@@ -95,3 +95,42 @@ async def test_a_pool_that_closes_deletes_what_came_late(
     await names(engine, plan, 1, LATE_SECONDS + 5)
     await pool.close()
     assert await leftovers(engine, plan.instance) == []
+
+
+async def test_a_session_may_end_while_the_pool_waits_for_podman(
+    slow: SlowPodman, engine: Engine, plan: Plan
+) -> None:
+    """A box that is released after the pool's end began goes with the others."""
+    pool = Pool(engine, PoolSettings(size=1, max=2), plan)
+    await pool.start()
+    lease = await pool.lease("s", "v")
+    slow.delay = 1.0
+    slow.held.clear()
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(pool.serve())
+        await slow.held.wait()
+        serving.cancel()
+        await asyncio.sleep(0.1)
+        assert not serving.done()
+        lease.release()
+    assert await leftovers(engine, plan.instance) == []
+
+
+async def test_one_who_left_does_not_keep_a_closing_pool_from_refusing_the_others(
+    engine: Engine, plan: Plan
+) -> None:
+    """Of two who wait, the one cancelled in the moment of the close costs the other nothing."""
+    pool = Pool(engine, PoolSettings(), plan)
+    async with asyncio.TaskGroup() as tasks:
+        gone = tasks.create_task(pool.lease("a", "v"))
+        waiting = tasks.create_task(_refusal(pool))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        await pool.close()
+    assert waiting.result() == "the service is stopping"
+
+
+async def _refusal(pool: Pool) -> str:
+    with pytest.raises(LeaseError) as refused:
+        await pool.lease("b", "v")
+    return str(refused.value)
