@@ -1,22 +1,28 @@
 """Whether the kernel enforces what a sandbox's specification claims, read from its cgroup."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_SWAP: Final = "memory.swap.max"
 
 
 def unenforced(pid: int, limits: dict[str, Any]) -> list[str]:
     """Name the files of cgroup v2 that do not say what ``limits`` (OCI resources) claim."""
     group = _group_of(pid)
-    if group is None:
-        return sorted(_expected(limits))
     # crun puts a container's processes into a child of the group that has the limits.
-    places = (group, group.parent)
+    return differing((group, group.parent) if group else (), limits)
+
+
+def differing(places: Sequence[Path], limits: dict[str, Any]) -> list[str]:
+    """Name the files that say what ``limits`` claim in none of the directories ``places``."""
     return [
         name
         for name, text in _expected(limits).items()
         if all(_read(place / name) != text for place in places)
+        # A kernel that does not account for swap has no file to hold a limit of it.
+        and (name != _SWAP or any((place / name).exists() for place in places))
     ]
 
 
@@ -24,6 +30,8 @@ def _expected(limits: dict[str, Any]) -> dict[str, str]:
     return {
         "cpu.max": f"{limits['cpu']['quota']} {limits['cpu']['period']}",
         "memory.max": str(limits["memory"]["limit"]),
+        # OCI counts memory and swap together, the kernel swap alone.
+        _SWAP: str(limits["memory"]["swap"] - limits["memory"]["limit"]),
         "pids.max": str(limits["pids"]["limit"]),
     }
 

@@ -8,7 +8,7 @@ from hermes.doctor import check_reach, check_subids
 from hermes.errors import HermesError, HostError, LeaseError, SettingsError
 from hermes.sandbox.accounts import Account, login_environment, parse_passwd
 from hermes.sandbox.decoy import DEFAULT_BANNER, _banner
-from hermes.sandbox.limits import unenforced
+from hermes.sandbox.limits import differing, unenforced
 from hermes.sandbox.spec import resource_limits, sandbox_spec
 from hermes.service import first_error
 from hermes.settings import SandboxSettings
@@ -77,6 +77,23 @@ def test_limits_that_no_cgroup_has_are_named() -> None:
     names = ["cpu.max", "memory.max", "pids.max"]
     assert sorted(unenforced(1, limits)) == names
     assert sorted(unenforced(2**22 + 1, limits)) == names
+
+
+@pytest.mark.parametrize(("swap", "named"), [("0", []), ("max", ["memory.swap.max"]), (None, [])])
+def test_swap_must_be_limited_where_the_kernel_counts_it(
+    tmp_path: Path, swap: str | None, named: list[str]
+) -> None:
+    """Memory that may go on in swap is not limited; without swap accounting nothing is claimed."""
+    inner = tmp_path / "container"
+    inner.mkdir()
+    outer = {"cpu.max": "33000 100000", "memory.max": str(77 << 20), "pids.max": "77"}
+    for name, text in outer.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    if swap is not None:
+        (tmp_path / "memory.swap.max").write_text(f"{swap}\n")
+        (inner / "memory.swap.max").write_text("max\n")
+    limits = resource_limits(SandboxSettings(pids=77, cpus=0.33, memory=77 << 20))
+    assert differing((inner, tmp_path), limits) == named
 
 
 def test_sub_ids_are_looked_up_by_name_and_number(tmp_path: Path) -> None:
