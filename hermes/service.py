@@ -112,8 +112,9 @@ class Service:
                 desk=desk,
                 lessor=pool,
                 tasks=tasks,
+                banner=lambda: settings.ssh.banner or pool.decoy.banner,
             )
-            await listener.start(settings.ssh.banner or pool.decoy.banner)
+            await listener.start()
             try:
                 async with _running(listener.serve(), "listener"):
                     yield listener

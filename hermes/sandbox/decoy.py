@@ -13,22 +13,24 @@ from hermes.sandbox.engine import Engine
 DEFAULT_BANNER: Final = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7"
 _DEFAULT_HOSTNAME: Final = "debian"
 _HOSTNAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_VERSION: Final = re.compile(r"(?:\d+:)?([\w.]+)-(\S+)")
+_VERSION: Final = re.compile(r"(?:\d+:)?([\w.]+)-([\w.+~-]{1,99})", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Decoy:
-    """Facts of an image, read once when the service starts."""
+    """Facts of an image, read when the service starts and when the name means another image."""
 
+    image: str = ""
+    """Podman's id: a name may be given to another image while sandboxes are made."""
     accounts: dict[str, Account] = field(default_factory=dict)
     hostname: str = _DEFAULT_HOSTNAME
     banner: str = DEFAULT_BANNER
 
 
-async def check_image(engine: Engine, image: str) -> None:
-    """Raise ImageError, with the fix, when podman has no such image."""
+async def image_id(engine: Engine, image: str) -> str:
+    """Return podman's id of an image; raises ImageError, with the fix, when there is none."""
     try:
-        await engine.request("GET", f"/images/{image}/exists")
+        return str((await engine.json("GET", f"/images/{image}/json"))["Id"])
     except PodmanNotFoundError as error:
         raise ImageError(
             f"podman has no image {image}; run 'hermes image build --tag {image}' "
@@ -36,10 +38,11 @@ async def check_image(engine: Engine, image: str) -> None:
         ) from error
 
 
-async def read_decoy(engine: Engine, container: str) -> Decoy:
-    """Read the facts from a container that was created and not started."""
+async def read_decoy(engine: Engine, container: str, image: str) -> Decoy:
+    """Read the facts from a container of ``image`` that was created and not started."""
     hostname = (await _read_file(engine, container, "/etc/hostname")).strip().lower()
     return Decoy(
+        image=image,
         accounts=parse_passwd(await _read_file(engine, container, "/etc/passwd")),
         hostname=hostname if _HOSTNAME.fullmatch(hostname) else _DEFAULT_HOSTNAME,
         banner=_banner(await _read_file(engine, container, "/var/lib/dpkg/status")),

@@ -12,11 +12,11 @@ from typing import Final
 
 from hermes.errors import HermesError, LeaseError, PodmanError
 from hermes.sandbox import limits
-from hermes.sandbox.decoy import Decoy, check_image, read_decoy
+from hermes.sandbox.decoy import Decoy, image_id
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
-from hermes.sandbox.sandbox import Plan, Sandbox, State, claimed_limits, sweep
+from hermes.sandbox.sandbox import Plan, Sandbox, State, claimed_limits, learn, sweep
 from hermes.settings import PoolSettings
 
 log = logging.getLogger(__name__)
@@ -49,10 +49,9 @@ class Pool:
     async def start(self) -> None:
         """Sweep what an earlier run left, and prove one sandbox; raises HermesError."""
         await sweep(self._engine, self._plan.instance)
-        await check_image(self._engine, self._plan.settings.image)
         try:
             async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                await self._read_decoy()
+                await self._follow_image()
                 await self._prove()
         except TimeoutError as error:
             raise PodmanError(
@@ -123,14 +122,12 @@ class Pool:
             sandboxes=tuple(row(box) for box in self._boxes.values()),
         )
 
-    async def _read_decoy(self) -> None:
-        """Learn what the image says from a container that never runs."""
-        box = self._new()
-        try:
-            await box.create(self.decoy.hostname)
-            self.decoy = await read_decoy(self._engine, box.name)
-        finally:
-            await self._discard(box)
+    async def _follow_image(self) -> None:
+        """Learn what the image says, also when its name was given to another one."""
+        image = await image_id(self._engine, self._plan.settings.image)
+        if image != self.decoy.image:
+            self.decoy = await learn(self._engine, self._plan, image)
+            log.info("sandboxes are made of the image %.12s", image)
 
     async def _prove(self) -> None:
         """Start the first sandbox, learn what the kernel enforces, and keep it warm."""
@@ -145,8 +142,8 @@ class Pool:
         self._offer(box)
 
     async def _create(self, box: Sandbox) -> None:
-        await box.create(self._plan.settings.hostname or self.decoy.hostname)
-        await box.start(self.decoy)
+        await box.create()
+        await box.start()
 
     async def _take(self) -> Sandbox:
         while True:
@@ -198,7 +195,7 @@ class Pool:
         return max(0, min(short, room, CONCURRENT_STARTS - starting))
 
     def _new(self) -> Sandbox:
-        box = Sandbox(self._engine, self._plan)
+        box = Sandbox(self._engine, self._plan, self.decoy)
         self._boxes[box.name] = box
         return box
 
@@ -257,22 +254,30 @@ class Pool:
     async def _check_forever(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            try:
-                await self._check()
-            except PodmanError as error:
-                log.warning("the pool could not be checked: %s", error)
+            for check in (self._follow_image, self._check):
+                try:
+                    await check()
+                except HermesError as error:
+                    log.warning("the pool could not be checked: %s", error)
 
     async def _check(self) -> None:
-        """Replace warm sandboxes that died or grow old, and delete what is there needlessly."""
+        """Replace warm sandboxes that are spent, and delete what is there needlessly."""
         for box in list(self._boxes.values()):
-            old = box.age_seconds > self._plan.timeout_seconds / 2
-            spent = old or not await box.is_running()
-            if box.state is State.WARM and spent:
-                log.info("replacing %s (%s)", box.name, "old" if old else "died")
+            reason = await self._spent(box)
+            if box.state is State.WARM and reason:
+                log.info("replacing %s (%s)", box.name, reason)
                 await self._discard(box)
             elif box.state is State.GONE:
                 await self._discard(box)
         await sweep(self._engine, self._plan.instance, self._boxes)
+
+    async def _spent(self, box: Sandbox) -> str:
+        """Say why nobody should get this sandbox; empty when one may."""
+        if box.image != self.decoy.image:
+            return "of an image that was replaced"
+        if box.age_seconds > self._plan.timeout_seconds / 2:
+            return "old"
+        return "" if await box.is_running() else "died"
 
     def _count(self, state: State) -> int:
         return sum(box.state is state for box in self._boxes.values())

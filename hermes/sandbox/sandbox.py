@@ -13,13 +13,8 @@ from typing import Any, Final
 from hermes.errors import GuestError, PodmanError, PodmanNotFoundError
 from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox import exec_channel
-from hermes.sandbox.accounts import (
-    ENSURE_ACCOUNT,
-    Account,
-    login_environment,
-    parse_passwd,
-)
-from hermes.sandbox.decoy import Decoy
+from hermes.sandbox.accounts import ENSURE_ACCOUNT, Account, login_environment, parse_passwd
+from hermes.sandbox.decoy import Decoy, read_decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.spec import INSTANCE_LABEL, resource_limits, sandbox_spec
 from hermes.settings import SandboxSettings
@@ -51,7 +46,7 @@ class Plan:
 class Sandbox:
     """A container that was asked for; `delete` is owed for each, once and surely."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
+    def __init__(self, engine: Engine, plan: Plan, decoy: Decoy) -> None:
         self.name = f"box-{secrets.token_hex(6)}"
         self.state = State.STARTING
         self.since = monotonic()
@@ -59,7 +54,8 @@ class Sandbox:
         self.visitor: str | None = None
         self._engine = engine
         self._plan = plan
-        self._accounts: dict[str, Account] = {}
+        self._decoy = decoy
+        self._accounts = dict(decoy.accounts)
         self._preparing = asyncio.Lock()
 
     @property
@@ -67,21 +63,26 @@ class Sandbox:
         """How long the container has been there."""
         return monotonic() - self.since
 
-    async def create(self, hostname: str) -> None:
-        """Create the container, not running yet; ``hostname`` is its name inside."""
+    @property
+    def image(self) -> str:
+        """Podman's id of the image it is made of."""
+        return self._decoy.image
+
+    async def create(self) -> None:
+        """Create the container, not running yet."""
         spec = sandbox_spec(
             self._plan.settings,
+            image=self._decoy.image,
             name=self.name,
             instance=self._plan.instance,
-            hostname=hostname,
+            hostname=self._plan.settings.hostname or self._decoy.hostname,
             timeout_seconds=self._plan.timeout_seconds,
         )
         await self._engine.request("POST", "/containers/create", document=spec, settle=True)
 
-    async def start(self, decoy: Decoy) -> None:
-        """Start the created container, whose image says what ``decoy`` holds."""
+    async def start(self) -> None:
+        """Start the created container."""
         await self._engine.request("POST", f"/containers/{self.name}/start", settle=True)
-        self._accounts = dict(decoy.accounts)
 
     async def inspect(self) -> Any:
         """Return podman's document of the container."""
@@ -135,6 +136,16 @@ class Sandbox:
             return self._accounts[user]
         except KeyError as error:
             raise GuestError(f"no account {user!r} could be made in {self.name}") from error
+
+
+async def learn(engine: Engine, plan: Plan, image: str) -> Decoy:
+    """Read what the image says from a container that never runs; raises PodmanError."""
+    box = Sandbox(engine, plan, Decoy(image))
+    try:
+        await box.create()
+        return await read_decoy(engine, box.name, image)
+    finally:
+        await box.delete()
 
 
 async def delete_container(engine: Engine, name: str) -> None:

@@ -14,11 +14,17 @@ IDLE_COMMAND: Final = ("/bin/sh", "-c", "exec tail -f /dev/null")
 
 
 def sandbox_spec(
-    settings: SandboxSettings, *, name: str, instance: str, hostname: str, timeout_seconds: int
+    settings: SandboxSettings,
+    *,
+    image: str,
+    name: str,
+    instance: str,
+    hostname: str,
+    timeout_seconds: int,
 ) -> dict[str, Any]:
     """Describe one sandbox, which conmon ends after ``timeout_seconds`` whatever happens."""
     return {
-        "image": settings.image,
+        "image": image,
         "name": name,
         "hostname": hostname,
         "command": list(IDLE_COMMAND),

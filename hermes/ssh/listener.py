@@ -40,7 +40,10 @@ class SessionStatus:
 
 
 class Listener:
-    """Accepts attackers while `serve` runs; `drain` and `close` end it."""
+    """Accepts attackers while `serve` runs; `drain` and `close` end it.
+
+    ``banner`` returns the whole identification line, which may change.
+    """
 
     def __init__(
         self,
@@ -51,10 +54,13 @@ class Listener:
         desk: Desk,
         lessor: Lessor,
         tasks: asyncio.TaskGroup,
+        banner: Callable[[], str],
     ) -> None:
         self._door = door
         self._userdb = auth.userdb
         self._context = Context(auth, limits, door.policy, desk, lessor, tasks)
+        self._banner = banner
+        self._version = ""
         self._acceptors: list[asyncssh.SSHAcceptor] = []
 
     @property
@@ -62,16 +68,16 @@ class Listener:
         """Where it listens, each as ``HOST:PORT``."""
         return [address_of(bound) for bound in self._door.sockets]
 
-    async def start(self, banner: str) -> None:
-        """Open the door; ``banner`` is the whole identification line."""
-        version = banner.removeprefix(_SOFTWARE)
-        options = _options(self._door.host_keys, version, lambda: Session(self._context))
+    async def start(self) -> None:
+        """Open the door."""
+        self._version = self._banner().removeprefix(_SOFTWARE)
+        options = _options(self._door.host_keys, self._version, lambda: Session(self._context))
         for bound in self._door.sockets:
             acceptor = await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
             self._acceptors.append(acceptor)
 
     async def serve(self) -> None:
-        """End overdue sessions and follow the userdb, until cancelled."""
+        """End overdue sessions and follow userdb and banner, until cancelled."""
         stamp = await asyncio.to_thread(_stamp, self._userdb)
         while True:
             await asyncio.sleep(_TICK_SECONDS)
@@ -80,6 +86,7 @@ class Listener:
                     session.end(reason)
             if stamp != (stamp := await asyncio.to_thread(_stamp, self._userdb)):
                 await self.reload()
+            self._follow_banner()
 
     async def reload(self) -> None:
         """Read the userdb again; one that is wrong leaves the old one in force."""
@@ -89,6 +96,13 @@ class Listener:
             log.error("the userdb was not reloaded: %s", error)  # noqa: TRY400 - one sentence
         else:
             log.info("the userdb was reloaded")
+
+    def _follow_banner(self) -> None:
+        version = self._banner().removeprefix(_SOFTWARE)
+        if version != self._version:
+            self._version = version
+            for acceptor in self._acceptors:
+                acceptor.update(server_version=version)
 
     async def drain(self) -> None:
         """Take no new connection, and give those that are open some seconds."""

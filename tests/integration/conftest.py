@@ -24,7 +24,7 @@ _FILES = {
 }
 
 
-def _busybox_tree() -> bytes:
+def _busybox_tree(files: dict[str, str]) -> bytes:
     """Lay out a root file system of one static binary, as a tar."""
     applets = subprocess.run(
         [BUSYBOX, "--list"], check=True, capture_output=True, text=True
@@ -40,7 +40,7 @@ def _busybox_tree() -> bytes:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
-        for name, text in _FILES.items():
+        for name, text in files.items():
             file = tarfile.TarInfo(name)
             file.size = len(text)
             tar.addfile(file, io.BytesIO(text.encode()))
@@ -48,13 +48,24 @@ def _busybox_tree() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """A decoy of busybox alone, imported in less than a second."""
+def import_image() -> Callable[[str, dict[str, str]], str]:
+    """Give a name to a decoy of busybox and some files, imported in less than a second."""
     if shutil.which("podman") is None or not BUSYBOX.exists():
         pytest.skip("needs podman and a static busybox: run scripts/test")
-    command = ["podman", "import", "-", IMAGE]
-    subprocess.run(command, input=_busybox_tree(), check=True, capture_output=True, timeout=60)
-    return IMAGE
+
+    def _import(name: str, files: dict[str, str]) -> str:
+        tree = _busybox_tree(_FILES | files)
+        command = ["podman", "import", "-", name]
+        subprocess.run(command, input=tree, check=True, capture_output=True, timeout=60)
+        return name
+
+    return _import
+
+
+@pytest.fixture(scope="session")
+def image(import_image: Callable[[str, dict[str, str]], str]) -> str:
+    """A decoy of busybox alone."""
+    return import_image(IMAGE, {})
 
 
 @pytest.fixture

@@ -1,15 +1,17 @@
 """A podman that makes containers later than it was waited for leaves none behind."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from hermes.errors import LeaseError, PodmanError
+from hermes.sandbox.decoy import Decoy, image_id
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.pool import CHECK_SECONDS, Pool
-from hermes.sandbox.sandbox import Plan, Sandbox, leftovers
+from hermes.sandbox.sandbox import Plan, Sandbox, leftovers, sweep
 from hermes.settings import PoolSettings, SandboxSettings
 from tests.integration.slow_podman import SlowPodman, slow_podman
 
@@ -35,9 +37,12 @@ async def engine(slow: SlowPodman) -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
-def plan(image: str, tmp_path: Path) -> Plan:
-    """Sandboxes of this test alone."""
-    return Plan(SandboxSettings(image=image), f"late-{tmp_path.name}", 60)
+async def plan(image: str, slow: SlowPodman, engine: Engine) -> AsyncIterator[Plan]:
+    """Sandboxes of this test alone, of which none stays."""
+    plan = Plan(SandboxSettings(image=image), secrets.token_hex(6), 60)
+    yield plan
+    slow.delay = 0.0
+    await sweep(engine, plan.instance)
 
 
 async def names(engine: Engine, plan: Plan, count: int, seconds: float) -> list[str]:
@@ -52,9 +57,9 @@ async def test_every_cancellation_waits_for_podmans_answer(
     slow: SlowPodman, engine: Engine, plan: Plan
 ) -> None:
     """Who cancelled a creation twice finds the container there, to be deleted."""
+    box = Sandbox(engine, plan, Decoy(await image_id(engine, plan.settings.image)))
     slow.delay = 1.0
-    box = Sandbox(engine, plan)
-    task = asyncio.ensure_future(box.create("h"))  # noqa: TID251
+    task = asyncio.ensure_future(box.create())  # noqa: TID251
     await slow.held.wait()
     for _ in range(3):
         task.cancel()

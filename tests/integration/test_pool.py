@@ -4,11 +4,12 @@ import asyncio
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 
 import asyncssh
 import pytest
 
-from tests.integration.running import Hermes, Start, stopped, wait_for
+from tests.integration.running import Hermes, Start, banner_of, stopped, wait_for
 
 
 def warm(hermes: Hermes) -> int:
@@ -127,3 +128,20 @@ def test_a_stuck_podman_stalls_no_attacker(start: Start) -> None:
             waits.append(time.monotonic() - began)
             time.sleep(0.3)
     assert max(waits) < 0.3
+
+
+async def test_a_new_image_is_followed_without_a_restart(
+    start: Start, import_image: Callable[[str, dict[str, str]], str]
+) -> None:
+    """When the image's name is given to another one, banner, host name and accounts follow."""
+    name = import_image("localhost/hermes-test:followed", {"etc/hostname": "before\n"})
+    hermes = start(POOL__SIZE="1", SANDBOX__IMAGE=name)
+    old = hermes.containers()
+    package = "Package: openssh-server\nVersion: 1:8.4p1-5+deb11u3\n"
+    accounts = "root:x:0:0:root:/tmp:/bin/sh\n"
+    files = {"etc/hostname": "after\n", "etc/passwd": accounts, "var/lib/dpkg/status": package}
+    import_image(name, files)
+    wait_for(lambda: b"OpenSSH_8.4p1 Debian-5+deb11u3" in banner_of(hermes.port), 20.0)
+    wait_for(lambda: warm(hermes) == 1 and not set(old) & set(hermes.containers()), 20.0)
+    async with hermes.connect() as connection:
+        assert (await connection.run("hostname; pwd")).stdout == "after\n/tmp\n"

@@ -18,11 +18,13 @@ def test_the_spec_says_all_that_isolation_rests_on() -> None:
     """No network, no capability but the configured, limits, a deadline, no new privileges."""
     spec = sandbox_spec(
         SandboxSettings(memory=64 << 20, cpus=0.25, pids=50, capabilities=("CHOWN",)),
+        image="0123",
         name="n",
         instance="i",
         hostname="h",
         timeout_seconds=60,
     )
+    assert spec["image"] == "0123"
     assert spec["netns"] == {"nsmode": "none"}
     assert (spec["cap_drop"], spec["cap_add"]) == (["all"], ["CAP_CHOWN"])
     assert spec["no_new_privileges"] is True
@@ -62,6 +64,7 @@ def test_root_has_another_path_than_users() -> None:
         ("1:9.2p1-2+deb12u6", "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6"),
         ("1:9.6p1-3ubuntu13.5", "SSH-2.0-OpenSSH_9.6p1 Ubuntu-3ubuntu13.5"),
         ("strange", DEFAULT_BANNER),
+        ("1:9.2p1-2\u00e9", DEFAULT_BANNER),
     ],
 )
 def test_the_banner_is_that_of_the_decoys_package(version: str, banner: str) -> None:
