@@ -13,6 +13,7 @@ from hermes.errors import GuestError
 from hermes.evidence import events as ev
 from hermes.evidence.recording import Recording, Screen
 from hermes.guest import ChannelRequest, GuestChannel, Lease
+from hermes.ssh.environment import Environment
 from hermes.ssh.inbox import Eof, Inbox, Resize, Signal
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 _INBOX_BYTES: Final = 256 << 10
 _SFTP_SERVER: Final = "/usr/lib/openssh/sftp-server"
 _LARGEST_TERMINAL: Final = 65535
-_LARGEST_ENVIRONMENT: Final = 64
+_LONGEST_TERMINAL_NAME: Final = 64
 _SIGNALS: Final = frozenset(
     {"ABRT", "ALRM", "FPE", "HUP", "ILL", "INT", "KILL", "PIPE", "QUIT", "SEGV", "TERM"}
     | {"USR1", "USR2"}
@@ -55,8 +56,9 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._lost = False
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        """Keep asyncssh's end."""
+        """Keep asyncssh's end, and bound what it would collect without end."""
         self._channel = chan
+        chan._env = Environment()  # noqa: SLF001 - asyncssh has no limit of its own to set
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the program when the channel closes."""
@@ -72,7 +74,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         """Remember the terminal; the program gets it when it starts."""
         del term_modes
         columns, rows = (min(size, _LARGEST_TERMINAL) for size in term_size[:2])
-        self._screen = Screen(term_type[:_LARGEST_ENVIRONMENT], columns or 80, rows or 24)
+        self._screen = Screen(term_type[:_LONGEST_TERMINAL_NAME], columns or 80, rows or 24)
         return True
 
     def shell_requested(self) -> bool:
@@ -213,7 +215,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         given = self._channel.get_environment()
         return {
             name: value
-            for name, value in list(given.items())[:_LARGEST_ENVIRONMENT]
+            for name, value in given.items()
             if name == "LANG" or name.startswith("LC_")  # AcceptEnv of Debian's sshd_config
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from hermes.ssh.environment import MOST_VARIABLES
 from tests.integration.running import Start, wait_for
 from tests.integration.test_shell import read_until
 
@@ -22,6 +23,17 @@ def cast(path: Path) -> tuple[dict[str, Any], list[list[Any]]]:
 def text_of(events: list[list[Any]], code: str) -> str:
     """Join the text of one kind of asciicast event."""
     return "".join(text for _at, kind, text in events if kind == code)
+
+
+async def test_of_an_endless_environment_the_first_is_kept(start: Start) -> None:
+    """The program and the record get as many of the client's variables as sshd would take."""
+    hermes = start()
+    async with hermes.connect() as connection:
+        many = {f"LC_{number}": "x" for number in range(300)}
+        result = await connection.run("env | grep -c ^LC_", env=many)
+    assert result.stdout == f"{MOST_VARIABLES}\n"
+    (session,) = hermes.closed_sessions(1)
+    assert len(session["channels"][0]["environment"]) == MOST_VARIABLES
 
 
 async def test_session_json_tells_who_and_what(start: Start) -> None:
