@@ -24,6 +24,7 @@ from hermes.ssh.sockets import address_of
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 5.0
 _BACKLOG: Final = 128
 _SOFTWARE: Final = "SSH-2.0-"
 
@@ -113,14 +114,19 @@ class Listener:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
-        """Cut what is left; idempotent."""
+        """Cut what is left, and give up on what does not end in some seconds; idempotent."""
         for acceptor in self._acceptors:
             acceptor.close()
+        self._acceptors.clear()
         for session in list(self._context.sessions.values()):
             session.end("service stopped")
-        while self._context.sessions:
+        deadline = monotonic() + _CLOSE_SECONDS
+        while self._context.sessions and monotonic() < deadline:
             await asyncio.sleep(0.01)
-        self._acceptors.clear()
+        for name, session in self._context.sessions.items():
+            log.error("session %s did not end in %g s", name, _CLOSE_SECONDS)
+            session.abandon()
+        self._context.sessions.clear()
 
     def status(self) -> list[SessionStatus]:
         """List the sessions that are open now, the oldest first."""

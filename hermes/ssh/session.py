@@ -90,6 +90,11 @@ class Session(asyncssh.SSHServer):
             self._reason = self._reason or reason
             self._connection.abort()
 
+    def abandon(self) -> None:
+        """Cancel the programs of a connection that does not end, so that nobody waits for them."""
+        for task in self._serving:
+            task.cancel()
+
     def overdue(self) -> str | None:
         """Name the limit that the session has reached, if any."""
         return overdue(
