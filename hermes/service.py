@@ -112,6 +112,7 @@ class Service:
                 desk=desk,
                 lessor=pool,
                 tasks=tasks,
+                public_port=settings.ssh.public_port,
                 banner=lambda: settings.ssh.banner or pool.decoy.banner,
             )
             await listener.start()

@@ -64,6 +64,8 @@ _HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _Banner = Annotated[
     str, Field(pattern=r"^SSH-2\.0-[\x21-\x2c\x2e-\x7e]+( [\x20-\x7e]+)?$", max_length=253)
 ]
+_Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[_Port | None, BeforeValidator(_empty_is_unset)]
 HostName = Annotated[_HostName | None, BeforeValidator(_empty_is_unset)]
 Banner = Annotated[_Banner | None, BeforeValidator(_empty_is_unset)]
 
@@ -79,6 +81,9 @@ class SshSettings(Group):
 
     host: Names = Field(("127.0.0.1",), description="addresses to listen on, with commas; IPv6 too")
     port: int = Field(2222, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one")
+    public_port: Port = Field(
+        None, description="port in SSH_CONNECTION, if redirected here; empty: the one listened on"
+    )
     banner: Banner = Field(
         None, description="identification line; empty: that of the decoy's OpenSSH"
     )

@@ -24,6 +24,7 @@ class Context:
     desk: Desk
     lessor: Lessor
     tasks: asyncio.TaskGroup
+    public_port: int | None = None
     sessions: "dict[str, Session]" = field(default_factory=dict)
 
     def connections_of(self, visitor: str) -> int:

@@ -56,10 +56,11 @@ class Listener:
         lessor: Lessor,
         tasks: asyncio.TaskGroup,
         banner: Callable[[], str],
+        public_port: int | None = None,
     ) -> None:
         self._door = door
         self._userdb = auth.userdb
-        self._context = Context(auth, limits, door.policy, desk, lessor, tasks)
+        self._context = Context(auth, limits, door.policy, desk, lessor, tasks, public_port)
         self._banner = banner
         self._version = ""
         self._acceptors: list[asyncssh.SSHAcceptor] = []

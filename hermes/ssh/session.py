@@ -192,10 +192,11 @@ class Session(asyncssh.SSHServer):
 
     def environment(self) -> dict[str, str]:
         """What sshd tells a program about its connection (ssh(1), ENVIRONMENT)."""
-        client, server = self.source, self.destination
+        client, host = self.source, self.destination[0]
+        port = self._context.public_port or self.destination[1]
         return {
-            "SSH_CLIENT": f"{client[0]} {client[1]} {server[1]}",
-            "SSH_CONNECTION": f"{client[0]} {client[1]} {server[0]} {server[1]}",
+            "SSH_CLIENT": f"{client[0]} {client[1]} {port}",
+            "SSH_CONNECTION": f"{client[0]} {client[1]} {host} {port}",
         }
 
     def _refusal(self) -> str | None:

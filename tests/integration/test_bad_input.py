@@ -27,6 +27,7 @@ def sentence(hermes: Hermes, *arguments: str, code: int) -> str:
     ("name", "value", "words"),
     [
         ("SSH__PORT", "70000", "less than or equal to 65535"),
+        ("SSH__PUBLIC_PORT", "0", "greater than or equal to 1"),
         ("SSH__PROT", "22", "did you mean HERMES_SSH__PORT?"),
         ("SANDBOX__MEMORY", "lots", "should be a size such as"),
         ("NETWORK_MODE", "host", "is no setting"),

@@ -98,6 +98,16 @@ async def test_environment_is_that_of_a_login(shared: Hermes) -> None:
     assert not names & {"SECRET", "container", "HERMES"}
 
 
+async def test_a_redirected_port_is_the_one_to_see(start: Start) -> None:
+    """SSH__PUBLIC_PORT is the server's port in sshd's variables; otherwise it is the socket's."""
+    hermes = start(SSH__PUBLIC_PORT="22")
+    async with hermes.connect() as connection:
+        result = await connection.run("echo $SSH_CLIENT; echo $SSH_CONNECTION")
+    client, whole = str(result.stdout).splitlines()
+    assert client.endswith(" 22")
+    assert whole.endswith(" 127.0.0.1 22")
+
+
 async def test_an_unknown_user_has_an_account(shared: Hermes) -> None:
     """Whoever was let in has a home, a shell and groups of his own."""
     async with shared.connect("ubuntu", "ubuntu") as connection:

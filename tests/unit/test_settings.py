@@ -43,10 +43,17 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
 
 def test_empty_values_are_unset() -> None:
     """What may be empty is None then."""
-    names_ = ("AUTH__USERDB", "SSH__BANNER", "SANDBOX__HOSTNAME", "PODMAN__SOCKET")
+    names_ = (
+        "AUTH__USERDB",
+        "SSH__BANNER",
+        "SSH__PUBLIC_PORT",
+        "SANDBOX__HOSTNAME",
+        "PODMAN__SOCKET",
+    )
     settings = load(EMPTY, dict.fromkeys(names_, "")).settings
     assert settings.auth.userdb is None
     assert settings.ssh.banner is None
+    assert settings.ssh.public_port is None
     assert settings.sandbox.hostname is None
     assert settings.podman.socket is None
 
