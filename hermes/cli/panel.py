@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel as Frame
@@ -23,6 +23,11 @@ from hermes.text import printable
 _STATE_STYLES = {"warm": "green", "leased": "bold yellow", "starting": "cyan", "gone": "dim"}
 _REFRESHES_PER_SECOND = 4
 _LOG_LINES = 5
+_EVENT_LINES = 4  # at least, however full the pool is
+_HEAD_HEIGHT = 3
+_LEAST_MIDDLE_HEIGHT = 6
+_FRAME = 2
+_FRAME_AND_HEADINGS = 3
 
 
 class Watched(Protocol):
@@ -53,7 +58,7 @@ class LogPane(logging.Handler):
 
 
 class Panel:
-    """Renders a service; `live` shows it on a terminal."""
+    """Draws the present state of a service; `live` shows it on a terminal."""
 
     def __init__(self, watched: Watched, addresses: Sequence[str]) -> None:
         self.log: Iterable[str] = ()
@@ -63,27 +68,32 @@ class Panel:
     def live(self, console: Console) -> Live:
         """Show it on the alternate screen while the context lasts, drawn by its own thread."""
         return Live(
-            get_renderable=self.render,
+            get_renderable=lambda: self,
             console=console,
             screen=True,
             refresh_per_second=_REFRESHES_PER_SECOND,
         )
 
-    def render(self) -> RenderableType:
-        """Draw the present state."""
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         status = self._watched.pool_status()
         sessions = self._watched.sessions()
+        height = middle_height(
+            options.height or console.height,
+            len(sessions),
+            len(status.sandboxes) if status is not None else 0,
+        )
         layout = Layout()
         layout.split_column(
-            Layout(self._head(status), size=3),
-            Layout(name="middle", size=max(6, min(14, 4 + len(sessions)))),
+            Layout(self._head(status), size=_HEAD_HEIGHT),
+            Layout(name="middle", size=height),
             Layout(_events(list(self._watched.events)), name="events"),
-            Layout(_log(list(self.log)), size=_LOG_LINES + 2),
+            Layout(_log(list(self.log)), size=_LOG_LINES + _FRAME),
         )
+        rows = height - _FRAME_AND_HEADINGS
         layout["middle"].split_row(
-            Layout(_pool(status), ratio=2), Layout(_sessions(sessions), ratio=3)
+            Layout(_pool(status, rows), ratio=2), Layout(_sessions(sessions, rows), ratio=3)
         )
-        return layout
+        yield layout
 
     def _head(self, status: PoolStatus | None) -> RenderableType:
         text = Text.assemble(
@@ -97,7 +107,13 @@ class Panel:
         return Frame(text, border_style="blue")
 
 
-def _pool(status: PoolStatus | None) -> RenderableType:
+def middle_height(height: int, *rows: int) -> int:
+    """Lines for tables of so many rows, side by side on a terminal of this height."""
+    others = _HEAD_HEIGHT + _EVENT_LINES + _FRAME + _LOG_LINES + _FRAME
+    return max(_LEAST_MIDDLE_HEIGHT, min(height - others, max(rows) + _FRAME_AND_HEADINGS))
+
+
+def _pool(status: PoolStatus | None, rows: int) -> RenderableType:
     if status is None:
         return Frame("starting", title="pool")
     table = Table(box=None, expand=True, padding=(0, 1))
@@ -108,10 +124,11 @@ def _pool(status: PoolStatus | None) -> RenderableType:
         age = f"{box.age_seconds:.0f} s"
         table.add_row(box.name, Text(box.state, style), age, box.visitor or "")
     title = f"pool: {status.warm} of {status.target} warm, {status.leased} leased"
-    return Frame(table, title=title, border_style="green")
+    more = _more(len(status.sandboxes), rows)
+    return Frame(table, title=title, subtitle=more, border_style="green")
 
 
-def _sessions(sessions: Sequence[SessionStatus]) -> RenderableType:
+def _sessions(sessions: Sequence[SessionStatus], rows: int) -> RenderableType:
     table = Table(box=None, expand=True, padding=(0, 1))
     for heading in ("session", "from", "user", "in", "age"):
         table.add_column(heading, no_wrap=True)
@@ -123,7 +140,12 @@ def _sessions(sessions: Sequence[SessionStatus]) -> RenderableType:
             "yes" if session.logged_in else "",
             f"{session.age_seconds:.0f} s",
         )
-    return Frame(table, title=f"sessions: {len(sessions)} now", border_style="yellow")
+    title, more = f"sessions: {len(sessions)} now", _more(len(sessions), rows)
+    return Frame(table, title=title, subtitle=more, border_style="yellow")
+
+
+def _more(there_are: int, shown: int) -> str | None:
+    return f"{there_are - shown} more" if there_are > shown else None
 
 
 def _events(events: Sequence[Event]) -> RenderableType:
