@@ -10,24 +10,25 @@ from typing import Final
 from hermes.errors import HostError
 
 _SUBID_FILES: Final = (Path("/etc/subuid"), Path("/etc/subgid"))
+_WHOLE_SYSTEM: Final = 65_536
 
 
 def check_host() -> None:
-    """Refuse root and a user without sub-ids; raises HostError."""
+    """Refuse root and a user without enough sub-ids; raises HostError."""
     if os.geteuid() == 0:
         raise HostError(
             "hermes does not run as root; run scripts/up, which makes a user for it, "
             "or start it as an ordinary user"
         )
-    check_subids(getpass.getuser(), os.getuid(), _SUBID_FILES)
+    check_subids(getpass.getuser(), os.getuid())
 
 
-def check_subids(user: str, uid: int, files: Sequence[Path]) -> None:
-    """Raise HostError when one of the files (subuid(5)) has no range for the user."""
+def check_subids(user: str, uid: int, files: Sequence[Path] = _SUBID_FILES) -> None:
+    """Raise HostError unless each file (subuid(5)) gives the user one range for a whole system."""
     for path in files:
         if not _has_range(path, user, uid):
             raise HostError(
-                f"{user} has no range in {path}; run as root: "
+                f"{user} has no range of {_WHOLE_SYSTEM} ids in {path}; run as root: "
                 f"usermod --add-subuids 200000-265535 --add-subgids 200000-265535 {user}"
             )
 
@@ -55,4 +56,10 @@ def _has_range(path: Path, user: str, uid: int) -> bool:
         lines = path.read_text().splitlines()
     except OSError:
         return False
-    return any(line.split(":")[0] in (user, str(uid)) for line in lines)
+    return any(_is_whole(line, (user, str(uid))) for line in lines)
+
+
+def _is_whole(line: str, owners: Sequence[str]) -> bool:
+    owner, _, rest = line.partition(":")
+    count = rest.rpartition(":")[2]
+    return owner in owners and count.isdecimal() and int(count) >= _WHOLE_SYSTEM

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from hermes.doctor import check_subids
 from hermes.errors import ImageError
 from hermes.image import archive
 from hermes.image.archive import Archive
@@ -25,7 +26,6 @@ from hermes.image.workspace import workspace
 from hermes.resources import containerfiles
 from hermes.sandbox.engine import Engine
 
-SUB_IDS: Final = 65_536
 _IMPORT_SECONDS: Final = 600.0
 _TOOLS: Final = {"mmdebstrap": "mmdebstrap", "newuidmap": "uidmap", "podman": "podman"}
 _PROXY: Final = re.compile(r'(Acquire::https?::(?:[^ ]+::)?Proxy "[^"]+");')
@@ -44,7 +44,7 @@ _TIDY: Final = 'rm -rf "$1/mnt/decoy" && touch -r "$1/srv" "$1/mnt"'
 
 
 async def bootstrap(engine: Engine, recipe: Recipe, report: Report) -> None:
-    """Build the decoy and give it to podman; ImageError says what this machine lacks."""
+    """Build the decoy and give it to podman; HostError and ImageError say what is lacking."""
     await asyncio.to_thread(check_host)
     async with workspace() as directory:
         tarball = directory / "root.tar"
@@ -59,30 +59,14 @@ async def bootstrap(engine: Engine, recipe: Recipe, report: Report) -> None:
 
 
 def check_host() -> None:
-    """Raise ImageError unless this user can build in a user namespace of sub-ids."""
+    """Raise ImageError without the programs for a build, HostError without the sub-ids."""
     for program, package in _TOOLS.items():
         if shutil.which(program) is None:
             raise ImageError(
                 f"{program} is not installed, and a decoy cannot be built without it: "
                 f"run apt install {package}, or use --from IMAGE"
             )
-    user = getpass.getuser()
-    for path in (Path("/etc/subuid"), Path("/etc/subgid")):
-        if not has_sub_ids(path.read_text() if path.exists() else "", user, os.getuid()):
-            raise ImageError(
-                f"{user} has no {SUB_IDS} sub-ids in {path}: as root, run usermod "
-                f"--add-subuids 100000-165535 --add-subgids 100000-165535 {user}"
-            )
-
-
-def has_sub_ids(text: str, user: str, uid: int) -> bool:
-    """Whether subuid(5) gives the user one range that holds a whole system."""
-    for line in text.splitlines():
-        owner, _, rest = line.partition(":")
-        count = rest.rpartition(":")[2]
-        if owner in (user, str(uid)) and count.isdigit() and int(count) >= SUB_IDS:
-            return True
-    return False
+    check_subids(getpass.getuser(), os.getuid())
 
 
 def packages(text: str) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ make_account() {
   install -d -m 0700 -o "$user" -g "$user" "$home"
 }
 
+# has_sub_ids USER: one whole range, as mmdebstrap wants it.
 has_sub_ids() {
   local file
   for file in /etc/subuid /etc/subgid; do
     [[ -r $file ]] || return
     awk -F: -v name="$1" -v id="$(id -u "$1")" -v needed="$sub_ids" \
-      '$1 == name || $1 == id { sum += $3 } END { exit sum < needed }' "$file" || return
+      '($1 == name || $1 == id) && $3 >= needed { found = 1 } END { exit !found }' "$file" || return
   done
 }
 

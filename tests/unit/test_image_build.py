@@ -75,22 +75,6 @@ def test_the_hook_furnishes_with_the_recipes_values() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "enough"),
-    [
-        ("hermes:100000:65536\n", True),
-        ("1234:100000:65536\n", True),
-        ("hermes:100000:1000\n", False),
-        ("other:100000:65536\n", False),
-        ("hermes\n", False),
-        ("", False),
-    ],
-)
-def test_a_user_needs_one_whole_range_of_sub_ids(text: str, enough: bool) -> None:
-    """By name or by number, and big enough for every user of a system."""
-    assert bootstrap.has_sub_ids(text, "hermes", 1234) is enough
-
-
 def test_proxies_are_taken_from_apt() -> None:
     """The build reads no apt.conf of the host, and needs no other part of it."""
     dump = (
