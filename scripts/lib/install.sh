@@ -3,6 +3,9 @@
 
 launcher_mark='# Made by scripts/up of Hermes.'
 
+# Apart from ~/.local/share/hermes, the evidence: either can be removed without the other.
+own_prefix() { echo "$HOME/.local/lib/hermes"; }
+
 # install_enter DIRECTORY
 install_enter() {
   mkdir -p "$1"
