@@ -1,4 +1,4 @@
-# What scripts/up and scripts/test share.
+# What scripts/up, scripts/test and scripts/bench share.
 # shellcheck shell=bash disable=SC1091
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

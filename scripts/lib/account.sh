@@ -114,3 +114,13 @@ end_processes_of() {
   done
   die "processes of the user $1 do not end: ${pids//$'\n'/ }"
 }
+
+# clear_account USER: ends what a run leaves, an earlier one that was killed included: processes,
+# namespaces and containers.
+clear_account() {
+  local uid
+  uid=$(id -u "$1")
+  if systemd_runs; then systemctl stop "user@$uid.service" "user-runtime-dir@$uid.service"; fi
+  end_processes_of "$1"
+  systemd_runs || rm -rf "/run/user/$uid"
+}

@@ -43,6 +43,13 @@ is_installed() {
   esac
 }
 
+# The benchmark wants sshd's program; the machine's owner has not asked for its service.
+keep_sshd_down() {
+  if ! systemd_runs || is_installed openssh-server; then return; fi
+  need_root 'to keep the SSH server of the test packages from starting'
+  as_root systemctl --quiet mask ssh.service ssh.socket
+}
+
 proxy_settings() {
   local name
   for name in $(compgen -e); do
