@@ -19,6 +19,13 @@ import psutil
 T = TypeVar("T")
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# As `python -m hermes`, but a session that makes the event loop wait for anything breaks.
+_MAIN = """
+from blockbuster import BlockBuster
+from hermes.cli import main
+BlockBuster("hermes.ssh").activate()
+main()
+"""
 
 
 class Hermes:
@@ -49,7 +56,7 @@ class Hermes:
         """Start it and wait for nothing."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hermes", "up"],
+                [sys.executable, "-c", _MAIN, "up"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -1,12 +1,15 @@
 """The rooms of the house keep to themselves."""
 
 import ast
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockingError
 
 import hermes
+from hermes.ssh.policy import read_userdb
 
 PACKAGE = Path(hermes.__file__).parent
 
@@ -54,3 +57,10 @@ def test_the_environment_is_read_in_one_place() -> None:
     """os.environ is for the settings alone."""
     readers = {path.name for path in PACKAGE.rglob("*.py") if "os.environ" in path.read_text()}
     assert readers <= {"settings.py", "settings_source.py", "process.py", "derive.py"}
+
+
+async def test_blocking_the_event_loop_is_noticed() -> None:
+    """What reads a file does so on a thread, or the test that calls it fails."""
+    with pytest.raises(BlockingError):
+        read_userdb(None)
+    await asyncio.to_thread(read_userdb, None)
