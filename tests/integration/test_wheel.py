@@ -1,9 +1,10 @@
-"""The wheel: what is installed without a checkout."""
+"""The wheel and the source archive: what there is without a checkout."""
 
+import re
 import shutil
 import subprocess
 import sys
-import zipfile
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,26 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel built from this checkout, unpacked."""
     directory = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
-    (wheel,) = directory.glob("hermes_honeypot-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(directory / "site")
+    shutil.unpack_archive(built("wheel", directory), directory / "site", "zip")
     return directory / "site"
+
+
+def built(target: str, directory: Path) -> Path:
+    """Build one archive of this checkout."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(directory)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    (archive,) = directory.glob("hermes_honeypot-*")
+    return archive
+
+
+def test_the_source_archive_has_what_its_readme_shows(tmp_path: Path) -> None:
+    """Every file of the checkout that the README links to is inside."""
+    readme = (CHECKOUT / "README.md").read_text()
+    linked = set(re.findall(r"\]\(([^:)#]+)\)", readme))
+    assert "docs/panel.svg" in linked
+    with tarfile.open(built("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert linked <= names
 
 
 def test_the_wheel_carries_its_data(unpacked: Path) -> None:
