@@ -47,3 +47,11 @@ class LeaseError(HermesError):
 
 class GuestError(HermesError):
     """A channel in a sandbox could not be opened or broke."""
+
+
+class GuestLostError(GuestError):
+    """The sandbox itself ended, and with it every channel in it."""
+
+
+class ProtocolError(GuestError):
+    """A guest sent what the protocol does not allow: its sandbox has to end."""

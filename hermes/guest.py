@@ -17,10 +17,20 @@ class ChannelRequest:
     user: str
     command: str | None = None
     screen: Screen | None = None
+    source: str = ""
+    """The client's address, for the records of logins."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
+class Exit:
+    """How a program ended: with a status, or by a signal (named as in RFC 4254, without SIG)."""
+
+    status: int | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """Bytes from inside; ``stderr`` is always False on a terminal."""
 
@@ -31,7 +41,7 @@ class Output:
 class GuestChannel(Protocol):
     """A program running in a sandbox. Whoever opened it closes it.
 
-    Every method raises GuestError when the sandbox is gone.
+    Every method but `close` raises GuestLostError when the sandbox is gone.
     """
 
     async def read(self) -> Output | None:
@@ -49,8 +59,8 @@ class GuestChannel(Protocol):
     async def signal(self, name: str) -> None:
         """Send a signal, named as in RFC 4254, 6.9 (without SIG)."""
 
-    async def exit_status(self) -> int:
-        """Wait, after the last output, for the status."""
+    async def exit(self) -> Exit:
+        """Wait, after the last output, for the program's end."""
 
     async def close(self) -> None:
         """Hang up; idempotent."""
@@ -64,7 +74,7 @@ class Lease(Protocol):
         """Its name."""
 
     async def open(self, request: ChannelRequest) -> GuestChannel:
-        """Start a program; raises GuestError."""
+        """Start a program; raises GuestError, GuestLostError when the sandbox is gone."""
 
     def release(self) -> None:
         """Give the sandbox up; idempotent, returns at once."""

@@ -9,8 +9,7 @@ from hermes.settings import SandboxSettings
 
 CPU_PERIOD_MICROSECONDS: Final = 100_000
 INSTANCE_LABEL: Final = "hermes.instance"
-# Nothing in the image is needed to wait: tail has no child, ignores its input and dies by SIGKILL.
-IDLE_COMMAND: Final = ("/bin/sh", "-c", "exec tail -f /dev/null")
+INIT: Final = "/sbin/init"
 
 
 def sandbox_spec(
@@ -27,7 +26,9 @@ def sandbox_spec(
         "image": image,
         "name": name,
         "hostname": hostname,
-        "command": list(IDLE_COMMAND),
+        "command": [INIT],
+        "stdin": True,
+        "terminal": False,
         "labels": {INSTANCE_LABEL: instance},
         "netns": {"nsmode": "none"},
         "ipcns": {"nsmode": "private"},

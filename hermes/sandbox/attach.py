@@ -1,0 +1,229 @@
+"""The one stream of a container, attached before it starts.
+
+Two ways lead to it. conmon(8), the process that supervises a container, listens on a
+SOCK_SEQPACKET socket of its own: a message from it is one byte that names the stream and at
+most 8,192 bytes; a message to it is at most 32,768 raw bytes. The API's attach is the
+documented way: the same bytes once more through podman's service, framed by 8-byte headers
+(stream, three zeros, big-endian length).
+"""
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from hermes.errors import PodmanError
+from hermes.sandbox.engine import API_VERSION, Engine
+from hermes.sandbox.namespace import Namespace
+
+log = logging.getLogger(__name__)
+
+_STDOUT: Final = 2
+_CONMON_DATA: Final = 8192
+_CONMON_INPUT: Final = 32768
+_BATCH: Final = 32
+_API_HEADER: Final = 8
+_API_STDOUT: Final = 1
+_HEAD_END: Final = b"\r\n\r\n"
+_LARGEST_HEAD: Final = 16 << 10
+_SWITCHED: Final = (b"101", b"200")
+_ATTACH_SECONDS: Final = 10.0
+
+OnData = Callable[[memoryview | bytes], None]
+OnLost = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Who hears of a stream: its bytes, and once its end with the reason."""
+
+    data: OnData
+    lost: OnLost
+
+
+class Stream(Protocol):
+    """An attached stream; whoever attached it closes it, which ends the guest."""
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the guest; the guest's grants bound what waits here."""
+
+    def close(self) -> None:
+        """Let go; idempotent. The receiver hears nothing of it."""
+
+
+class ConmonStream:
+    """A stream over conmon's own socket, which is taken over."""
+
+    def __init__(self, connected: socket.socket, receiver: Receiver) -> None:
+        connected.setblocking(False)
+        self._socket = connected
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._stream = bytearray(1)
+        self._batch = memoryview(bytearray(_BATCH * _CONMON_DATA))
+        self._waiting: deque[bytes] = deque()
+        self._closed = False
+        self._loop.add_reader(connected, self._readable)
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes, cut into messages that conmon takes whole."""
+        idle = not self._waiting
+        for place in range(0, len(data), _CONMON_INPUT):
+            self._waiting.append(data[place : place + _CONMON_INPUT])
+        if idle and not self._closed:
+            self._writable()
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+
+    def _readable(self) -> None:
+        """Take many messages at one waking, side by side, each without its first byte."""
+        size, ended = 0, False
+        while size <= len(self._batch) - _CONMON_DATA:
+            try:
+                got = self._socket.recvmsg_into(
+                    (self._stream, self._batch[size : size + _CONMON_DATA])
+                )[0]
+            except BlockingIOError:
+                break
+            except OSError:  # the other end was killed
+                got = 0
+            if got == 0:
+                ended = True
+                break
+            size += got - 1 if self._stream[0] == _STDOUT else 0
+        if size:
+            self._receiver.data(self._batch[:size])
+        if ended and not self._closed:
+            self.close()
+            self._receiver.lost("its stream ended")
+
+    def _writable(self) -> None:
+        while self._waiting:
+            try:
+                self._socket.send(self._waiting[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._writable)
+                return
+            except OSError:  # the reader hears of it and tells the receiver
+                self._waiting.clear()
+                break
+            self._waiting.popleft()
+        self._loop.remove_writer(self._socket)
+
+
+class ApiStream(asyncio.Protocol):
+    """A stream over the API's attach."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.attached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._receiver = receiver
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a Unix socket's
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take the answer's head, then framed output."""
+        self._buffer += data
+        if not self.attached.done():
+            self._take_head()
+        if self.attached.done() and not self.attached.cancelled():
+            self._take_frames()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits, and the receiver."""
+        if not self.attached.done():
+            self.attached.set_exception(PodmanError(f"podman refused to attach: {exc}"))
+        elif self._transport is not None:
+            self._transport = None
+            self._receiver.lost("its stream ended")
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    def _take_head(self) -> None:
+        end = self._buffer.find(_HEAD_END)
+        if end < 0:
+            if len(self._buffer) > _LARGEST_HEAD:
+                self.close()
+            return
+        status = bytes(self._buffer[:end]).split(b" ", 2)[1:2]
+        del self._buffer[: end + len(_HEAD_END)]
+        if status and status[0] in _SWITCHED:
+            self.attached.set_result(None)
+        else:
+            self.attached.set_exception(PodmanError(f"podman refused to attach: {status}"))
+
+    def _take_frames(self) -> None:
+        while len(self._buffer) >= _API_HEADER:
+            size = int.from_bytes(self._buffer[4:_API_HEADER], "big")
+            if len(self._buffer) < _API_HEADER + size:
+                return
+            data = bytes(self._buffer[_API_HEADER : _API_HEADER + size])
+            stream = self._buffer[0]
+            del self._buffer[: _API_HEADER + size]
+            if stream == _API_STDOUT and self._transport is not None:
+                self._receiver.data(data)
+
+
+async def attach_by_api(engine: Engine, container: str, receiver: Receiver) -> ApiStream:
+    """Attach to a container that is created or initialised; raises PodmanError."""
+    path = f"/v{API_VERSION}/libpod/containers/{container}/attach"
+    query = "stream=true&stdin=true&stdout=true&stderr=true&detachKeys="
+    try:
+        _, stream = await asyncio.get_running_loop().create_unix_connection(
+            lambda: ApiStream(receiver), str(engine.socket)
+        )
+    except OSError as error:
+        raise PodmanError(f"podman's API cannot be reached: {error}") from error
+    stream.send(
+        f"POST {path}?{query} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
+        "Upgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    try:
+        await asyncio.wait_for(stream.attached, _ATTACH_SECONDS)
+    except BaseException as error:  # cancelled too: nobody else would close it
+        stream.close()
+        if isinstance(error, TimeoutError):
+            raise PodmanError(f"podman did not attach to {container} in time") from error
+        raise
+    return stream
+
+
+class Attacher:
+    """Attaches by conmon's own socket while that works, else by the API."""
+
+    def __init__(self, engine: Engine, namespace: Namespace | None) -> None:
+        self._engine = engine
+        self._namespace = namespace
+
+    async def attach(self, container: Mapping[str, Any], receiver: Receiver) -> Stream:
+        """Attach to a container, given podman's document of it; raises PodmanError."""
+        if self._namespace is not None and self._namespace.alive:
+            path = str(Path(container["OCIConfigPath"]).with_name("attach"))
+            try:
+                return ConmonStream(await self._namespace.attach(path), receiver)
+            except PodmanError as error:
+                log.warning("attaching by podman's API instead: %s", error)
+        return await attach_by_api(self._engine, str(container["Id"]), receiver)

@@ -1,0 +1,82 @@
+"""A process in the service user's user namespace, which may touch what sub-ids own.
+
+``podman unshare python -m hermes.sandbox.broker`` with a SOCK_SEQPACKET socket as standard
+input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id", "result"}``,
+each one JSON message; the answer to ``attach`` carries a descriptor. It ends with its socket.
+It imports little, because it stands beside every service, and starts before the first sandbox.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+LARGEST_MESSAGE = 64 << 10
+WORKERS = 2
+
+
+def connect(path: str) -> socket.socket:
+    """Connect to conmon's socket; its path may be longer than a socket address can hold."""
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)  # noqa: PTH120
+    try:
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            connected.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")  # noqa: PTH119
+        except OSError:
+            connected.close()
+            raise
+        return connected
+    finally:
+        os.close(directory)
+
+
+class Broker:
+    """Answers requests until the socket's other end is closed."""
+
+    def __init__(self, asked: socket.socket) -> None:
+        self._asked = asked
+        self._workers = ThreadPoolExecutor(WORKERS)
+        self._deeds: dict[str, Callable[..., Any]] = {}
+
+    def serve(self) -> None:
+        """Answer; what takes long is done on a worker."""
+        while message := self._asked.recv(LARGEST_MESSAGE):
+            request = json.loads(message)
+            number, do = request.pop("id"), request.pop("do")
+            if do == "attach":
+                self._attach(number, **request)
+            else:
+                self._workers.submit(self._perform, number, self._deeds[do], request)
+
+    def _attach(self, number: int, path: str) -> None:
+        try:
+            with connect(path) as connected:
+                self._answer({"id": number, "result": None}, [connected.fileno()])
+        except OSError as error:
+            self._answer({"id": number, "error": str(error)})
+
+    def _perform(self, number: int, deed: Callable[..., Any], request: dict[str, Any]) -> None:
+        try:
+            self._answer({"id": number, "result": deed(**request)})
+        except OSError as error:
+            self._answer({"id": number, "error": str(error)})
+
+    def _answer(self, document: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionError):  # nobody listens any more
+            socket.send_fds(self._asked, [json.dumps(document).encode()], descriptors or [])
+
+
+def main() -> None:
+    """Serve on standard input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the service
+    with socket.socket(fileno=sys.stdin.fileno()) as asked:
+        Broker(asked).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The client of `hermes.sandbox.broker`: what has to be done inside the user namespace."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import os
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from hermes.errors import PodmanError
+from hermes.sandbox.broker import LARGEST_MESSAGE
+
+log = logging.getLogger(__name__)
+
+_ANSWER_SECONDS: Final = 10.0
+_STOP_SECONDS: Final = 3.0
+_Answer = tuple[Any, int | None]
+
+
+class Namespace:
+    """A running broker; `running` starts and ends it."""
+
+    def __init__(self, ours: socket.socket, process: Process) -> None:
+        self._socket = ours
+        self._process = process
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[_Answer]] = {}
+        self._closed = False
+        asyncio.get_running_loop().add_reader(ours, self._readable)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return not self._closed
+
+    async def attach(self, path: str) -> socket.socket:
+        """Connect to conmon's socket at ``path``; the caller closes it. Raises PodmanError."""
+        _, descriptor = await self._ask("attach", _ANSWER_SECONDS, path=path)
+        if descriptor is None:
+            raise PodmanError("the broker sent no descriptor")
+        return socket.socket(fileno=descriptor)
+
+    async def close(self) -> None:
+        """End it; idempotent."""
+        self._lose()
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _ask(self, do: str, seconds: float, **arguments: Any) -> _Answer:
+        if self._closed:
+            raise PodmanError("the broker has ended")
+        number = next(self._numbers)
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self._socket.send(json.dumps({"id": number, "do": do, **arguments}).encode())
+            return await asyncio.wait_for(answer, seconds)
+        except (OSError, TimeoutError) as error:
+            raise PodmanError(f"the broker did not {do}: {error!r}") from error
+        finally:
+            self._waiting.pop(number, None)
+
+    def _readable(self) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._socket, LARGEST_MESSAGE, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            self._lose()
+            return
+        document = json.loads(message)
+        self._resolve(document, descriptors[0] if descriptors else None)
+
+    def _resolve(self, document: dict[str, Any], descriptor: int | None) -> None:
+        answer = self._waiting.get(document["id"])
+        if answer is None or answer.done():
+            if descriptor is not None:  # whoever asked has gone
+                os.close(descriptor)
+        elif error := document.get("error"):
+            answer.set_exception(PodmanError(f"the broker failed: {error}"))
+        else:
+            answer.set_result((document["result"], descriptor))
+
+    def _lose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(PodmanError("the broker has ended"))
+
+
+async def start() -> Namespace:
+    """Start a broker; raises PodmanError when podman is missing."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=theirs, stdout=DEVNULL, stderr=DEVNULL
+        )
+    except OSError as error:
+        ours.close()
+        raise PodmanError(f"podman unshare could not be started: {error}") from error
+    finally:
+        theirs.close()
+    return Namespace(ours, process)
+
+
+@contextlib.asynccontextmanager
+async def running() -> AsyncIterator[Namespace]:
+    """A broker for as long as the context lasts."""
+    namespace = await start()
+    try:
+        yield namespace
+    finally:
+        await namespace.close()
