@@ -5,6 +5,7 @@ Neither room imports the other; `hermes.service` joins them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from hermes.evidence.recording import Screen
@@ -83,5 +84,8 @@ class Lease(Protocol):
 class Lessor(Protocol):
     """Hands out sandboxes."""
 
-    async def lease(self, session: str, visitor: str) -> Lease:
-        """Wait for a sandbox; raises LeaseError when none can be had in time."""
+    async def lease(self, session: str, visitor: str, directory: Path) -> Lease:
+        """Wait for the visitor's sandbox; raises LeaseError when none can be had in time.
+
+        What he leaves in it is noted in ``directory``, the session's.
+        """

@@ -9,21 +9,24 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hermes import doctor
 from hermes.control import answering, control_path
 from hermes.errors import HermesError, HostError
-from hermes.evidence.events import Event
+from hermes.evidence.events import Event, SandboxMoved
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
 from hermes.evidence.writer import Writer, check_writable
 from hermes.image import Report, ensure
 from hermes.sandbox.api_service import connected
+from hermes.sandbox.namespace import running
 from hermes.sandbox.pool import Pool
 from hermes.sandbox.pool_status import PoolStatus
-from hermes.sandbox.sandbox import Plan
+from hermes.sandbox.sandbox import Plan, Sandbox, State
+from hermes.sandbox.workshop import Workshop
 from hermes.settings import Settings
 from hermes.signals import Signals
 from hermes.ssh.door import Door, prepare
@@ -90,13 +93,18 @@ class Service:
     async def _pooled(self) -> AsyncIterator[Pool]:
         """A warm pool on a podman that answers; afterwards no sandbox is left."""
         settings = self._settings
-        async with connected(settings.podman.socket, settings.runtime_dir) as engine:
+        async with contextlib.AsyncExitStack() as stack:
+            connection = connected(settings.podman.socket, settings.runtime_dir)
+            engine = await stack.enter_async_context(connection)
             sandbox = settings.sandbox
             await ensure(engine, sandbox.image, self._report, hostname=sandbox.hostname)
-            pool = Pool(engine, settings.pool, _plan(settings))
+            namespace = await stack.enter_async_context(running())
+            workshop = Workshop(engine, namespace, _plan(settings))
+            pool = Pool(workshop, settings.pool, self._moved)
+            stack.push_async_callback(pool.close)  # also when it never served
             await pool.start()
+            self._check_limits(pool)
             async with _running(pool.serve(), "pool"):
-                self._check_limits(pool)
                 await pool.warmed()
                 yield pool
 
@@ -138,6 +146,19 @@ class Service:
             )
         finally:
             writer.close()
+
+    def _moved(self, box: Sandbox, state: State) -> None:
+        """Make an event of a sandbox's new state."""
+        stay = box.stay
+        self._heard(
+            SandboxMoved(
+                time=datetime.now(UTC),
+                session=next(reversed(stay.sessions), "") if stay else "",
+                sandbox=box.name,
+                state=state,
+                visitor=stay.visitor if stay else None,
+            )
+        )
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)
@@ -189,12 +210,13 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 def _plan(settings: Settings) -> Plan:
-    """A warm sandbox may wait as long as a session may last, and then serve one."""
+    """A sandbox waits and serves for a while, and then is still good for one more session."""
     grace = settings.limits.drain_seconds + settings.pool.spawn_timeout_seconds
+    longest = settings.limits.session_seconds + settings.pool.linger_seconds + grace
     return Plan(
         settings=settings.sandbox,
         instance=hashlib.sha256(str(settings.runtime_dir).encode()).hexdigest()[:12],
-        timeout_seconds=int(2 * settings.limits.session_seconds + 2 * grace),
+        timeout_seconds=int(4 * longest),
     )
 
 

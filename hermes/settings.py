@@ -112,7 +112,10 @@ class PoolSettings(Group):
     """How many sandboxes there are."""
 
     size: int = Field(3, ge=1, le=100, description="sandboxes kept warm")
-    max: int = Field(20, ge=1, le=200, description="most sandboxes at a time, warm and leased")
+    max: int = Field(20, ge=1, le=200, description="most sandboxes at a time, in every state")
+    linger_seconds: float = Field(
+        900, ge=0, le=86400, description="how long a visitor who left finds his sandbox again"
+    )
     spawn_timeout_seconds: float = Field(
         30, ge=1, le=600, description="longest wait for a sandbox, also for one to start"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from hermes.errors import EvidenceError
+from hermes.evidence.lines import ending
 from hermes.evidence.screen_filter import ScreenFilter
 from hermes.evidence.story import ChannelStory, Story
 
@@ -89,7 +90,7 @@ def _show_streams(path: Path, channel: ChannelStory, out: TextIO) -> None:
         if file.exists():
             out.write(f"--- {stream}, {file.stat().st_size} bytes\n")
             _copy(file, out)
-    status = "no exit status" if channel.exit_status is None else f"exit {channel.exit_status}"
+    status = ending(channel.exit_status, channel.exit_signal)
     out.write(f"--- {status}\n")
 
 

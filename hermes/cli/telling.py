@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from hermes.evidence.lines import ending
 from hermes.evidence.story import ChannelStory, Credential, Story
 from hermes.text import printable
 
@@ -73,7 +74,7 @@ def _channels(story: Story) -> Iterator[Text]:
 
 
 def _channel(channel: ChannelStory) -> Text:
-    status = "no exit status" if channel.exit_status is None else f"exit {channel.exit_status}"
+    status = ending(channel.exit_status, channel.exit_signal)
     terminal = f" on {printable(channel.terminal, 20)}" if channel.terminal else ""
     text = Text(f"{channel.channel}  {channel.kind}{terminal}, {status}")
     text.append(f", {channel.sent_bytes} bytes out, {channel.received_bytes} bytes in", "dim")

@@ -69,6 +69,16 @@ class SandboxLeased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SandboxMoved(Event):
+    """A sandbox changed its state; the session is the latest in it, or empty."""
+
+    action = "sandbox-moved"
+    sandbox: str = ecs("container.name")
+    state: str = ecs("hermes.sandbox.state")
+    visitor: str | None = ecs("hermes.sandbox.visitor", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChannelOpened(Event):
     """A shell, command or subsystem was started; ``recording`` begins its files' names.
 
@@ -88,11 +98,12 @@ class ChannelOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelClosed(Event):
-    """A channel ended; without an exit status the attacker closed it first."""
+    """A channel ended; without a status or signal the attacker closed it first."""
 
     action = "channel-closed"
     channel: int = ecs("hermes.channel.id")
     exit_status: int | None = ecs("process.exit_code", default=None)
+    exit_signal: str | None = ecs("hermes.channel.exit_signal", default=None)
     received_bytes: int = ecs("source.bytes")
     sent_bytes: int = ecs("destination.bytes")
     unrecorded_bytes: int = ecs("hermes.channel.unrecorded_bytes", default=0)

@@ -18,13 +18,16 @@ def describe(event: Event) -> str:  # noqa: C901 - one case for each type
             return f"login {event.outcome}: {tried} ({event.reason})"
         case ev.SandboxLeased():
             return f"leased {event.sandbox} after {event.wait_seconds * 1000:.0f} ms"
+        case ev.SandboxMoved():
+            whose = f" for {printable(event.visitor)}" if event.visitor else ""
+            return f"{event.sandbox} is {event.state}{whose}"
         case ev.ChannelOpened(command=None):
             return f"channel {event.channel}: {event.kind}"
         case ev.ChannelOpened():
             return f"channel {event.channel}: {event.kind} {printable(event.command or '')}"
         case ev.ChannelClosed():
-            status = "no status" if event.exit_status is None else f"status {event.exit_status}"
-            return f"channel {event.channel} closed: {status}, {event.sent_bytes} bytes sent"
+            how = ending(event.exit_status, event.exit_signal)
+            return f"channel {event.channel} closed: {how}, {event.sent_bytes} bytes sent"
         case ev.ChannelRefused():
             return f"{event.kind} refused: {printable(event.reason)}"
         case ev.ForwardRequested():
@@ -34,3 +37,10 @@ def describe(event: Event) -> str:  # noqa: C901 - one case for each type
             return f"closed after {event.seconds:.1f} s: {printable(event.reason)}{dropped}"
         case _:
             return event.action
+
+
+def ending(status: int | None, signal: str | None) -> str:
+    """Say how a program ended."""
+    if signal is not None:
+        return f"killed by SIG{signal}"
+    return "no exit status" if status is None else f"exit {status}"

@@ -31,6 +31,7 @@ class ChannelStory:
     environment: Mapping[str, str]
     recording: str | None
     exit_status: int | None = None
+    exit_signal: str | None = None
     received_bytes: int = 0
     sent_bytes: int = 0
     unrecorded_bytes: int = 0
@@ -188,6 +189,7 @@ def _closed(channel: ChannelStory, event: ev.ChannelClosed) -> ChannelStory:
     return replace(
         channel,
         exit_status=event.exit_status,
+        exit_signal=event.exit_signal,
         received_bytes=event.received_bytes,
         sent_bytes=event.sent_bytes,
         unrecorded_bytes=event.unrecorded_bytes,

@@ -59,7 +59,7 @@ class ConmonStream:
     """A stream over conmon's own socket, which is taken over."""
 
     def __init__(self, connected: socket.socket, receiver: Receiver) -> None:
-        connected.setblocking(False)
+        connected.setblocking(False)  # noqa: FBT003 - a standard name
         self._socket = connected
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()

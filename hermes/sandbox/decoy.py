@@ -2,12 +2,11 @@
 
 import re
 import tarfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
 from hermes.errors import ImageError, PodmanError, PodmanNotFoundError
-from hermes.sandbox.accounts import Account, parse_passwd
 from hermes.sandbox.engine import Engine
 
 DEFAULT_BANNER: Final = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7"
@@ -22,7 +21,6 @@ class Decoy:
 
     image: str = ""
     """Podman's id: a name may be given to another image while sandboxes are made."""
-    accounts: dict[str, Account] = field(default_factory=dict)
     hostname: str = _DEFAULT_HOSTNAME
     banner: str = DEFAULT_BANNER
 
@@ -43,7 +41,6 @@ async def read_decoy(engine: Engine, container: str, image: str) -> Decoy:
     hostname = (await _read_file(engine, container, "/etc/hostname")).strip().lower()
     return Decoy(
         image=image,
-        accounts=parse_passwd(await _read_file(engine, container, "/etc/passwd")),
         hostname=hostname if _HOSTNAME.fullmatch(hostname) else _DEFAULT_HOSTNAME,
         banner=_banner(await _read_file(engine, container, "/var/lib/dpkg/status")),
     )

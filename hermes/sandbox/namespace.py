@@ -105,11 +105,11 @@ class Namespace:
 async def start() -> Namespace:
     """Start a broker; raises PodmanError when podman is missing."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
+    ours.setblocking(False)  # noqa: FBT003 - a standard name
     command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=theirs, stdout=DEVNULL, stderr=DEVNULL
+            *command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
         )
     except OSError as error:
         ours.close()

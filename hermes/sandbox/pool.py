@@ -1,296 +1,132 @@
-"""The pool: sandboxes kept warm up to a target, leased one to a session, deleted after it.
+"""The pool: each visitor has one sandbox at a time, and finds it again when he returns.
 
-States change only in `Pool._move`. The life of the pool is start, serve, close.
+A sandbox is leased while its visitor has a session, lingers after his last one, and is
+harvested when he does not come back, or when somebody who waits needs its place.
 """
 
 import asyncio
 import contextlib
-import logging
-from collections import deque
-from time import monotonic
-from typing import Final
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from hermes.errors import HermesError, LeaseError, PodmanError
-from hermes.sandbox import limits
-from hermes.sandbox.decoy import Decoy, image_id
-from hermes.sandbox.engine import Engine
+from hermes.errors import LeaseError
+from hermes.sandbox.boxes import Boxes, OnMove
+from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
-from hermes.sandbox.sandbox import Plan, Sandbox, State, claimed_limits, learn, sweep
+from hermes.sandbox.sandbox import Sandbox, State, Stay
+from hermes.sandbox.stock import Stock
+from hermes.sandbox.workshop import Workshop
 from hermes.settings import PoolSettings
 
-log = logging.getLogger(__name__)
 
-CONCURRENT_STARTS: Final = 4
-CHECK_SECONDS: Final = 5.0
-_LONGEST_PAUSE_SECONDS: Final = 30.0
-_REFILL_SECONDS: Final = 0.5
-_ASK_AGAIN_SECONDS: Final = 0.2
+@dataclass
+class _Turn:
+    """Whose turn it is to look for one visitor's sandbox."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
 
 
 class Pool:
-    """Keeps the target warm while `serve` runs; `lease` hands one out."""
+    """Leases sandboxes; its life is start, serve, close."""
 
-    def __init__(self, engine: Engine, settings: PoolSettings, plan: Plan) -> None:
-        self.limits_enforced = False
-        self.decoy = Decoy()
-        self._engine = engine
+    def __init__(self, workshop: Workshop, settings: PoolSettings, on_move: OnMove) -> None:
+        self._workshop = workshop
         self._settings = settings
-        self._plan = plan
-        self._boxes: dict[str, Sandbox] = {}
-        self._warm: deque[Sandbox] = deque()
-        self._waiting: deque[asyncio.Future[Sandbox]] = deque()
-        self._wake = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
-        self._resume_at = 0.0
-        self._failures = 0
-        self._closing = False
+        self._boxes = Boxes(on_move)
+        self._stock = Stock(workshop, settings, self._boxes)
+        self._turns: dict[str, _Turn] = {}
+        self.start = self._stock.start
+        self.serve = self._stock.serve
+        self.close = self._stock.close
+        self.warmed = self._stock.warmed
+        self.recycle = self._stock.recycle
 
-    async def start(self) -> None:
-        """Sweep what an earlier run left, and prove one sandbox; raises HermesError."""
-        await sweep(self._engine, self._plan.instance)
-        try:
-            async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                await self._follow_image()
-                await self._prove()
-        except TimeoutError as error:
-            raise PodmanError(
-                f"podman started no sandbox within {self._settings.spawn_timeout_seconds:g} s; "
-                "try 'podman run' by hand, or raise HERMES_POOL__SPAWN_TIMEOUT_SECONDS"
-            ) from error
+    @property
+    def decoy(self) -> Decoy:
+        """What the image says."""
+        return self._workshop.decoy
 
-    async def serve(self) -> None:
-        """Fill, refill and check until cancelled, then delete every sandbox."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                tasks.create_task(self._check_forever(), name="pool-check")
-                try:
-                    await self._fill_forever(tasks)
-                finally:
-                    self._closing = True  # a group that ends takes no more tasks
-        finally:
-            await self.close()
+    @property
+    def limits_enforced(self) -> bool:
+        """Whether the kernel enforces what the sandboxes claim, known after `start`."""
+        return self._workshop.limits_enforced
 
-    async def close(self) -> None:
-        """Delete every sandbox and refuse those who wait; idempotent."""
-        self._closing = True
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_exception(LeaseError("the service is stopping"))
-        async with asyncio.TaskGroup() as tasks:
-            for box in list(self._boxes.values()):
-                tasks.create_task(self._discard(box))
-        try:
-            await sweep(self._engine, self._plan.instance, self._boxes)
-        except PodmanError as error:
-            log.warning("what podman made late could not be looked for: %s", error)
+    async def lease(self, session: str, visitor: str, directory: Path) -> SandboxLease:
+        """Take the visitor's sandbox or a warm one, or wait; raises LeaseError.
 
-    async def warmed(self) -> None:
-        """Wait until the first sandbox is warm; raises LeaseError after the spawn timeout."""
-        seconds = self._settings.spawn_timeout_seconds
+        What the visitor leaves in it is noted in ``directory``, his session's.
+        """
         try:
-            async with asyncio.timeout(seconds):
-                while not self._warm:
-                    await asyncio.sleep(0.02)
-        except TimeoutError as error:
-            raise LeaseError(f"no sandbox was warm within {seconds:g} s; see the log") from error
-
-    async def lease(self, session: str, visitor: str) -> SandboxLease:
-        """Take a warm sandbox, or wait for one; raises LeaseError after the spawn timeout."""
-        try:
-            async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                box = await self._take()
+            async with asyncio.timeout(self._settings.spawn_timeout_seconds), self._turn(visitor):
+                box = self._of(visitor) or await self._take(visitor)
         except TimeoutError as error:
             raise LeaseError("no sandbox came free in time") from error
-        box.session, box.visitor = session, visitor
-        # Not at once: making a container would slow down the login that took this one.
-        asyncio.get_running_loop().call_later(_REFILL_SECONDS, self._wake.set)
-        return SandboxLease(box, self._release)
+        self._enter(box, session, directory)
+        return SandboxLease(box, lambda: self._leave(box, session))
 
     def status(self) -> PoolStatus:
         """Count and list what there is."""
+        count = self._boxes.count
         return PoolStatus(
             target=self._settings.size,
-            warm=self._count(State.WARM),
-            leased=self._count(State.LEASED),
-            lingering=0,
-            starting=self._count(State.STARTING),
+            warm=count(State.WARM),
+            leased=count(State.LEASED),
+            lingering=count(State.LINGERING),
+            starting=count(State.STARTING),
             max=self._settings.max,
             limits_enforced=self.limits_enforced,
-            sandboxes=tuple(row(box) for box in self._boxes.values()),
+            sandboxes=tuple(row(box) for box in self._boxes),
         )
 
-    async def _follow_image(self) -> None:
-        """Learn what the image says, also when its name was given to another one."""
-        image = await image_id(self._engine, self._plan.settings.image)
-        if image != self.decoy.image:
-            self.decoy = await learn(self._engine, self._plan, image)
-            log.info("sandboxes are made of the image %.12s", image)
-
-    async def _prove(self) -> None:
-        """Start the first sandbox, learn what the kernel enforces, and keep it warm."""
-        box = self._new()
+    @contextlib.asynccontextmanager
+    async def _turn(self, visitor: str) -> AsyncIterator[None]:
+        """Let one session of a visitor look for his sandbox at a time."""
+        turn = self._turns.setdefault(visitor, _Turn())
+        turn.users += 1
         try:
-            await self._create(box)
-            missing = limits.unenforced(await box.init_pid(), claimed_limits(self._plan))
-        except BaseException:  # cancelled too: the container is owed its deletion
-            await self._discard(box)
-            raise
-        self.limits_enforced = not missing
-        self._offer(box)
-
-    async def _create(self, box: Sandbox) -> None:
-        await box.create()
-        await box.start()
-
-    async def _take(self) -> Sandbox:
-        while True:
-            box = self._warm.popleft() if self._warm else await self._wait_for_one()
-            self._move(box, State.LEASED)
-            try:
-                if await _is_running(box):
-                    return box
-            except BaseException:  # cancelled too: nobody else knows this box any more
-                self._release(box)
-                raise
-            log.warning("%s died while it was warm", box.name)
-            self._release(box)
-
-    async def _wait_for_one(self) -> Sandbox:
-        if self._closing:
-            raise LeaseError("the service is stopping")
-        waiter: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        self._wake.set()
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._offer(waiter.result())
-            raise
+            async with turn.lock:
+                yield
         finally:
-            with contextlib.suppress(ValueError):
-                self._waiting.remove(waiter)
+            turn.users -= 1
+            if not turn.users:
+                del self._turns[visitor]
 
-    async def _fill_forever(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            self._wake.clear()
-            for _ in range(self._wanted()):
-                tasks.create_task(self._spawn(self._new()), name="pool-start")
-            pause = self._resume_at - monotonic()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause if pause > 0 else None):
-                    await self._wake.wait()
+    def _of(self, visitor: str) -> Sandbox | None:
+        """Find the sandbox that a visitor has, or had and may have again."""
+        for box in (*self._boxes.having(State.LEASED), *self._boxes.having(State.LINGERING)):
+            if box.stay is not None and box.stay.visitor == visitor and not box.lost:
+                if box.state is State.LEASED or self._workshop.lasts(box):
+                    return box
+                self._stock.end(box)
+        return None
 
-    def _wanted(self) -> int:
-        """How many to start now: up to the target and for those who wait, never above either."""
-        if self._closing or monotonic() < self._resume_at:
-            return 0
-        starting = self._count(State.STARTING)
-        idle = self._count(State.WARM) + starting
-        short = self._settings.size + len(self._waiting) - idle
-        room = self._settings.max - len(self._boxes)
-        return max(0, min(short, room, CONCURRENT_STARTS - starting))
-
-    def _new(self) -> Sandbox:
-        box = Sandbox(self._engine, self._plan, self.decoy)
-        self._boxes[box.name] = box
+    async def _take(self, visitor: str) -> Sandbox:
+        """Take a sandbox that is nobody's for a new stay."""
+        box = await self._stock.take()
+        box.stay = Stay(visitor, {})
+        self._boxes.move(box, State.LEASED)
         return box
 
-    async def _spawn(self, box: Sandbox) -> None:
-        try:
-            async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                await self._create(box)
-        except (HermesError, TimeoutError) as error:
-            self._back_off(error)
-            await self._discard(box)
-        else:
-            self._failures, self._resume_at = 0, 0.0
-            self._offer(box)
-        finally:
-            self._wake.set()
+    def _enter(self, box: Sandbox, session: str, directory: Path) -> None:
+        """Note one more session of the visitor whose sandbox it is."""
+        assert box.stay is not None  # noqa: S101 - it was taken for a stay
+        box.stay.sessions[session] = directory
+        box.present.add(session)
+        box.be_patient(None)
+        if box.state is State.LINGERING:
+            self._boxes.move(box, State.LEASED)
 
-    def _back_off(self, error: Exception) -> None:
-        self._failures += 1
-        pause = min(2.0 ** (self._failures - 1), _LONGEST_PAUSE_SECONDS)
-        self._resume_at = monotonic() + pause
-        log.error("a sandbox did not start, next try in %g s: %r", pause, error)
-
-    def _offer(self, box: Sandbox) -> None:
-        """Give a sandbox to the one who waits longest, or keep it warm if the target needs it."""
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(box)
-                return
-        if len(self._warm) >= self._settings.size or self._closing:
-            self._release(box)
+    def _leave(self, box: Sandbox, session: str) -> None:
+        """Note that a session is over; after the last one the sandbox lingers."""
+        box.present.discard(session)
+        if box.present or box.state is not State.LEASED:
             return
-        self._move(box, State.WARM)
-        self._warm.append(box)
-
-    def _release(self, box: Sandbox) -> None:
-        if box.state is State.GONE:
+        seconds = self._settings.linger_seconds
+        if seconds <= 0 or box.lost:
+            self._stock.end(box)
             return
-        self._move(box, State.GONE)
-        if self._tasks is not None and not self._closing:
-            self._tasks.create_task(self._discard(box), name="pool-delete")
-
-    async def _discard(self, box: Sandbox) -> None:
-        """Delete the container and forget it; one that podman will not delete stays listed."""
-        self._move(box, State.GONE)
-        with contextlib.suppress(ValueError):
-            self._warm.remove(box)
-        try:
-            await box.delete()
-        except PodmanError as error:
-            log.error("%s could not be deleted: %s", box.name, error)  # noqa: TRY400 - one sentence
-        else:
-            self._boxes.pop(box.name, None)
-        self._wake.set()
-
-    async def _check_forever(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            for check in (self._follow_image, self._check):
-                try:
-                    await check()
-                except HermesError as error:
-                    log.warning("the pool could not be checked: %s", error)
-
-    async def _check(self) -> None:
-        """Replace warm sandboxes that are spent, and delete what is there needlessly."""
-        for box in list(self._boxes.values()):
-            reason = await self._spent(box)
-            if box.state is State.WARM and reason:
-                log.info("replacing %s (%s)", box.name, reason)
-                await self._discard(box)
-            elif box.state is State.GONE:
-                await self._discard(box)
-        await sweep(self._engine, self._plan.instance, self._boxes)
-
-    async def _spent(self, box: Sandbox) -> str:
-        """Say why nobody should get this sandbox; empty when one may."""
-        if box.image != self.decoy.image:
-            return "of an image that was replaced"
-        if box.age_seconds > self._plan.timeout_seconds / 2:
-            return "old"
-        return "" if await box.is_running() else "died"
-
-    def _count(self, state: State) -> int:
-        return sum(box.state is state for box in self._boxes.values())
-
-    def _move(self, box: Sandbox, state: State) -> None:
-        box.state = state
-
-
-async def _is_running(box: Sandbox) -> bool:
-    """Ask until podman answers: its service may be starting again; the caller has a deadline."""
-    while True:
-        try:
-            return await box.is_running()
-        except PodmanError as error:
-            log.debug("%s could not be asked about: %s", box.name, error)
-            await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        self._boxes.move(box, State.LINGERING)
+        box.be_patient(asyncio.get_running_loop().call_later(seconds, self._stock.end, box))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,12 +63,13 @@ class Sandbox:
     def __init__(self, engine: Engine, plan: Plan, decoy: Decoy) -> None:
         self.name = f"box-{secrets.token_hex(6)}"
         self.state = State.STARTING
-        self.since = monotonic()
+        self.since = self.moved = monotonic()
         self.stay: Stay | None = None
         self.present: set[str] = set()
         self.pid = 0
         self.upper: str | None = None
         self.on_lost: Callable[[Sandbox], None] = lambda _box: None
+        self._patience: asyncio.TimerHandle | None = None
         self._engine = engine
         self._plan = plan
         self._decoy = decoy
@@ -93,6 +95,12 @@ class Sandbox:
     def lost(self) -> bool:
         """Whether it ended by itself."""
         return self._multiplexer.lost is not None
+
+    def be_patient(self, timer: asyncio.TimerHandle | None) -> None:
+        """Put a timer for the end of lingering in place of the one before."""
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = timer
 
     async def create(self) -> None:
         """Create the container, not running yet."""
@@ -148,7 +156,7 @@ class Sandbox:
     async def _ended(self) -> None:
         """Wait until its first process is gone, and so every other; deleting kills what is not."""
         deadline = monotonic() + _END_SECONDS
-        while self.pid and Path("/proc", str(self.pid)).exists() and monotonic() < deadline:
+        while self.pid and _exists(self.pid) and monotonic() < deadline:
             await asyncio.sleep(_END_POLL_SECONDS)
 
     def _send(self, data: bytes) -> None:
@@ -168,3 +176,12 @@ class Sandbox:
         self._multiplexer.lose(reason)
         self.on_lost(self)
 
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # a sub-id's
+        return True
+    return True

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import asyncssh
 
-from hermes.errors import GuestError
+from hermes.errors import GuestError, GuestLostError
 from hermes.evidence import events as ev
 from hermes.evidence.recording import Recording, Screen
-from hermes.guest import ChannelRequest, GuestChannel, Lease
+from hermes.guest import ChannelRequest, Exit, GuestChannel, Lease
 from hermes.ssh.environment import Environment
 from hermes.ssh.inbox import Eof, Inbox, Resize, Signal
 
@@ -50,7 +50,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         self._writable = asyncio.Event()
         self._writable.set()
         self._serving: asyncio.Task[None] | None = None
-        self._exit_status: int | None = None
+        self._exit = Exit()
         self._received_bytes = self._sent_bytes = 0
         self._started = monotonic()
         self._lost = False
@@ -144,6 +144,9 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         session = self._session.record.session
         try:
             await self._run_recorded()
+        except* GuestLostError as errors:
+            log.info("session %s: %s", session, errors.exceptions[0])
+            self._session.end("sandbox lost")
         except* GuestError as errors:
             log.info("session %s: %s", session, errors.exceptions[0])
         except* Exception:
@@ -169,11 +172,17 @@ class Channel(asyncssh.SSHServerSession[bytes]):
                 feeding = tasks.create_task(self._feed(guest))
                 await self._drain(guest)
                 feeding.cancel()
-            self._exit_status = await guest.exit_status()
+            self._exit = await guest.exit()
         finally:
             self._session.hang_up(guest)
         with contextlib.suppress(OSError):  # the client has closed the channel meanwhile
-            self._channel.exit(self._exit_status)
+            self._tell_exit()
+
+    def _tell_exit(self) -> None:
+        if self._exit.signal is not None:
+            self._channel.exit_with_signal(self._exit.signal)
+        else:
+            self._channel.exit(self._exit.status or 0)
 
     async def _drain(self, guest: GuestChannel) -> None:
         """Pass output to the client, no faster than he takes it."""
@@ -208,6 +217,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             user=self._session.user,
             command=self._command,
             screen=self._screen,
+            source=self._session.source[0],
             environment={**self._accepted_environment(), **self._session.environment()},
         )
 
@@ -241,7 +251,8 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             ev.ChannelClosed(
                 **record.stamp(),
                 channel=self._number,
-                exit_status=self._exit_status,
+                exit_status=self._exit.status,
+                exit_signal=self._exit.signal,
                 received_bytes=self._received_bytes,
                 sent_bytes=self._sent_bytes,
                 unrecorded_bytes=self._recording.unrecorded_bytes,

@@ -59,7 +59,9 @@ class Hold:
         async with self._leasing:
             if self._lease is None:
                 asked = monotonic()
-                self._lease = await self._lessor.lease(self._record.session, self._visitor)
+                self._lease = await self._lessor.lease(
+                    self._record.session, self._visitor, self._record.directory
+                )
                 self._record.add(
                     ev.SandboxLeased(
                         **self._record.stamp(),

@@ -19,14 +19,24 @@ class SlowPodman:
 
     async def serve(self) -> None:
         """Take connections until cancelled."""
-        async with await asyncio.start_unix_server(self._meet, self.socket) as server:
-            await server.serve_forever()
+        async with asyncio.TaskGroup() as tasks:
+
+            def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                tasks.create_task(self._meet(reader, writer))
+
+            async with await asyncio.start_unix_server(meet, self.socket) as server:
+                await server.serve_forever()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_unix_connection(self._podman)
         # A client that hangs up takes nothing back: podman goes on with what it was asked for.
         with contextlib.closing(writer), contextlib.closing(outer):
-            await asyncio.gather(self._ask(reader, outer), _pass(inner, writer))
+            try:
+                async with asyncio.TaskGroup() as ways:
+                    ways.create_task(self._ask(reader, outer))
+                    ways.create_task(_pass(inner, writer))
+            except* ConnectionError:  # one of the two has gone, and the other is closed
+                pass
 
     async def _ask(self, reader: asyncio.StreamReader, podman: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):

@@ -27,7 +27,6 @@ def sentence(hermes: Hermes, *arguments: str, code: int) -> str:
     ("name", "value", "words"),
     [
         ("SSH__PORT", "70000", "less than or equal to 65535"),
-        ("SSH__PUBLIC_PORT", "0", "greater than or equal to 1"),
         ("SSH__PROT", "22", "did you mean HERMES_SSH__PORT?"),
         ("SANDBOX__MEMORY", "lots", "should be a size such as"),
         ("NETWORK_MODE", "host", "is no setting"),
@@ -125,6 +124,7 @@ def test_the_world_is_not_let_in_without_limits(start: Start, make_hermes: Make)
     line = sentence(make_hermes(SSH__HOST="127.0.0.1,0.0.0.0"), code=1)
     assert "does not listen on 0.0.0.0" in line
     assert "HERMES_SANDBOX__REQUIRE_LIMITS=false" in line
+    assert hermes.containers() == []
 
 
 def test_an_address_of_another_machine_is_named(make_hermes: Make) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from hermes.errors import LeaseError, PodmanError
+from hermes.sandbox.containers import leftovers, sweep
 from hermes.sandbox.decoy import Decoy, image_id
 from hermes.sandbox.engine import Engine
-from hermes.sandbox.pool import CHECK_SECONDS, Pool
-from hermes.sandbox.sandbox import Plan, Sandbox, leftovers, sweep
+from hermes.sandbox.pool import Pool
+from hermes.sandbox.sandbox import Plan, Sandbox
+from hermes.sandbox.stock import CHECK_SECONDS
+from hermes.sandbox.workshop import Workshop
 from hermes.settings import PoolSettings, SandboxSettings
 from tests.integration.slow_podman import SlowPodman, slow_podman
 
@@ -74,7 +77,7 @@ async def test_a_container_that_comes_late_is_deleted_by_the_next_check(
     slow: SlowPodman, engine: Engine, plan: Plan
 ) -> None:
     """A sandbox that was given up and deleted before podman made it does not stay."""
-    pool = Pool(engine, PoolSettings(size=2, max=2), plan)
+    pool = _pool(engine, plan, size=2, max=2)
     await pool.start()
     slow.delay = LATE_SECONDS
     slow.held.clear()
@@ -94,7 +97,7 @@ async def test_a_pool_that_closes_deletes_what_came_late(
 ) -> None:
     """A container that appeared after its creation had failed is gone after the close."""
     slow.delay = LATE_SECONDS
-    pool = Pool(engine, PoolSettings(), plan)
+    pool = _pool(engine, plan)
     with pytest.raises(PodmanError):
         await pool.start()
     await names(engine, plan, 1, LATE_SECONDS + 5)
@@ -103,12 +106,12 @@ async def test_a_pool_that_closes_deletes_what_came_late(
 
 
 async def test_a_session_may_end_while_the_pool_waits_for_podman(
-    slow: SlowPodman, engine: Engine, plan: Plan
+    slow: SlowPodman, engine: Engine, plan: Plan, tmp_path: Path
 ) -> None:
     """A box that is released after the pool's end began goes with the others."""
-    pool = Pool(engine, PoolSettings(size=1, max=2), plan)
+    pool = _pool(engine, plan, size=1, max=2)
     await pool.start()
-    lease = await pool.lease("s", "v")
+    lease = await pool.lease("s", "v", tmp_path)
     slow.delay = 1.0
     slow.held.clear()
     async with asyncio.TaskGroup() as tasks:
@@ -125,9 +128,9 @@ async def test_one_who_left_does_not_keep_a_closing_pool_from_refusing_the_other
     engine: Engine, plan: Plan
 ) -> None:
     """Of two who wait, the one cancelled in the moment of the close costs the other nothing."""
-    pool = Pool(engine, PoolSettings(), plan)
+    pool = _pool(engine, plan)
     async with asyncio.TaskGroup() as tasks:
-        gone = tasks.create_task(pool.lease("a", "v"))
+        gone = tasks.create_task(pool.lease("a", "v", Path()))
         waiting = tasks.create_task(_refusal(pool))
         await asyncio.sleep(0.05)
         gone.cancel()
@@ -135,7 +138,12 @@ async def test_one_who_left_does_not_keep_a_closing_pool_from_refusing_the_other
     assert waiting.result() == "the service is stopping"
 
 
+def _pool(engine: Engine, plan: Plan, **settings: int) -> Pool:
+    workshop = Workshop(engine, None, plan)
+    return Pool(workshop, PoolSettings(**settings), lambda _box, _state: None)
+
+
 async def _refusal(pool: Pool) -> str:
     with pytest.raises(LeaseError) as refused:
-        await pool.lease("b", "v")
+        await pool.lease("b", "w", Path())
     return str(refused.value)

@@ -23,7 +23,7 @@ from hermes.ssh.userdb import parse_userdb
 class NoSandboxes:
     """Has none to lease."""
 
-    async def lease(self, session: str, visitor: str) -> Lease:
+    async def lease(self, session: str, visitor: str, directory: Path) -> Lease:
         """Refuse."""
         raise LeaseError(session, visitor)
 
@@ -62,6 +62,7 @@ async def test_closing_gives_up_on_what_does_not_end(
             desk=desk,
             lessor=NoSandboxes(),
             tasks=tasks,
+            banner=lambda: "SSH-2.0-OpenSSH_9.2p1",
         )
         session = Deaf(listener._context)
         session.record = desk.begin()

@@ -7,7 +7,6 @@ import pytest
 
 from hermes.doctor import check_reach, check_subids
 from hermes.errors import HermesError, HostError, LeaseError, SettingsError
-from hermes.sandbox.accounts import Account, login_environment, parse_passwd
 from hermes.sandbox.decoy import DEFAULT_BANNER, _banner
 from hermes.sandbox.limits import differing, unenforced
 from hermes.sandbox.spec import resource_limits, sandbox_spec
@@ -42,21 +41,6 @@ def test_the_spec_says_all_that_isolation_rests_on() -> None:
 def test_no_setting_names_a_network() -> None:
     """There is no way to give a sandbox a route."""
     assert not [name for name in SandboxSettings.model_fields if "net" in name]
-
-
-def test_passwd_is_read_and_rubbish_left_out() -> None:
-    """Home and shell have defaults, as login(1) has them."""
-    accounts = parse_passwd("root:x:0:0:root:/root:/bin/bash\nu:x:5:5:::\nbad\nx:x:y:0:::\n")
-    assert accounts == {
-        "root": Account("root", 0, "/root", "/bin/bash"),
-        "u": Account("u", 5, "/", "/bin/sh"),
-    }
-
-
-def test_root_has_another_path_than_users() -> None:
-    """PATH is Debian's, for root with sbin."""
-    assert "sbin" in login_environment(Account("root", 0, "/root", "/bin/sh"))["PATH"]
-    assert "sbin" not in login_environment(Account("u", 1, "/home/u", "/bin/sh"))["PATH"]
 
 
 @pytest.mark.parametrize(
