@@ -23,7 +23,7 @@ from hermes.ssh.userdb import parse_userdb
 class NoSandboxes:
     """Has none to lease."""
 
-    async def lease(self, session: str, visitor: str, directory: Path) -> Lease:
+    async def lease(self, session: str, visitor: str, directory: Path) -> Lease:  # noqa: ARG002 - a protocol
         """Refuse."""
         raise LeaseError(session, visitor)
 
