@@ -52,7 +52,7 @@ enum { NO_PLACE = 1, NO_TERMINAL, NO_PROCESS, NO_ACCOUNT };
 #define HELLO_SECONDS 120
 #define LONGEST_NAME 255
 #define LONGEST_FILE (1 << 20)
-#define MOST_WORDS 96
+#define MOST_WORDS 192
 #define MOST_GROUPS 64
 
 /* ---- small things ---- */

@@ -88,7 +88,10 @@ def start(image: str, tmp_path: Path) -> Iterator[Start]:
 def shared(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hermes]:
     """One service for the tests of a module that only log in and look."""
     directory = tmp_path_factory.mktemp("hermes")
-    hermes = Hermes(directory, {"SANDBOX__IMAGE": image, "AUTH__FAILURE_DELAY_SECONDS": "0"})
+    hermes = Hermes(
+        directory,
+        {"SANDBOX__IMAGE": image, "AUTH__FAILURE_DELAY_SECONDS": "0", "POOL__LINGER_SECONDS": "0"},
+    )
     hermes.start()
     yield hermes
     hermes.stop()
