@@ -3,6 +3,7 @@
 import contextlib
 
 from hermes.errors import ImageError, PodmanError, PodmanNotFoundError
+from hermes.image import guest_init
 from hermes.image.bootstrap import bootstrap
 from hermes.image.catalogue import label_of
 from hermes.image.derive import derive, exists
@@ -28,14 +29,22 @@ async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
 async def ensure(
     engine: Engine, tag: str, report: Report, *, hostname: str | None = None
 ) -> Identity | None:
-    """Build the decoy if podman does not have it, and return who it is.
+    """Build the decoy if podman has none whose init is ours, and return who it is.
 
     None stands for an image that was made elsewhere. Only the default name is built: any
-    other one was chosen by the operator, so its absence is an ImageError.
+    other one was chosen by the operator, so its absence or its age is an ImageError.
     """
     if await exists(engine, tag):
-        return await identity_of(engine, tag)
-    if tag != DEFAULT_TAG:
+        document = await engine.json("GET", f"/images/{tag}/json")
+        if label_of(document, guest_init.LABEL) == guest_init.version():
+            return Identity.from_label(label_of(document))
+        if tag != DEFAULT_TAG:
+            raise ImageError(
+                f"the image {tag} has no init of this version of Hermes: "
+                f"run hermes image build --from {tag} --tag {tag}"
+            )
+        report("building anew: the decoy is of another version of Hermes", None)
+    elif tag != DEFAULT_TAG:
         raise ImageError(
             f"podman has no image {tag}: pull or build it (hermes image build --tag {tag}), "
             "or unset HERMES_SANDBOX__IMAGE"

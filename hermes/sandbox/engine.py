@@ -8,7 +8,7 @@ The API is described at https://docs.podman.io/en/latest/_static/api.html.
 import asyncio
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
@@ -50,7 +50,7 @@ class Engine:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         document: object = None,
         body: Body = None,
         seconds: float | None = None,

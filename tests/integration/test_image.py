@@ -12,7 +12,7 @@ from hermes.errors import ImageError
 from hermes.image import Recipe, build, decoys, ensure, identity_of, workspace
 from hermes.image.bootstrap import import_root
 from hermes.image.derive import exists
-from hermes.image.identity import Identity
+from hermes.image.identity import LABEL, Identity
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.engine import Engine
 
@@ -72,7 +72,7 @@ async def import_files(
             member = tarfile.TarInfo(name)
             member.type, member.linkname = tarfile.SYMTYPE, target
             tar.addfile(member)
-    await import_root(engine, path, tag, Identity("base", "10.0.0.1"))
+    await import_root(engine, path, tag, {LABEL: Identity("base", "10.0.0.1").label()})
 
 
 async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -> None:
@@ -83,6 +83,7 @@ async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -
     assert steps.fractions[-1] == 1.0
     assert await identity_of(engine, tag) == who
     assert await ensure(engine, tag, steps) == who
+    assert "root 755" in await inside(engine, tag, "stat -Lc '%U %a' /sbin/init")
 
     missing = f"for p in {WANTED}; do command -v $p >/dev/null || echo $p; done"
     assert await inside(engine, tag, missing) == ""
@@ -109,9 +110,9 @@ async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -
     assert await inside(engine, tag, traces) == ""
     own_resolver = await asyncio.to_thread(Path("/etc/resolv.conf").read_text)
     assert await inside(engine, tag, "cat /etc/resolv.conf") != own_resolver
-    assert await inside(engine, tag, "find /etc /home /root /usr/bin /srv -newermt '-1 hour'") == (
-        "/etc/hostname\n"
-    )
+    assert await inside(
+        engine, tag, "find /etc /home /root /usr/bin /usr/sbin /srv -newermt '-1 hour'"
+    ) == ("/etc/hostname\n")
 
 
 async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
@@ -133,6 +134,8 @@ async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
     assert "password" in text
     assert "access.log.14.gz" in text
 
+    assert "root 755" in await inside(engine, tag, "stat -c '%U %a' /sbin/init")
+
     first = [image.id for image in await decoys(engine) if image.name == tag]
     await build(engine, Recipe.fresh(tag, base), Steps())
     assert first[0] not in [image.id for image in await decoys(engine)]
@@ -145,6 +148,16 @@ async def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
         await build(engine, Recipe.fresh(f"{TAG}:x", absent), Steps())
     with pytest.raises(ImageError, match=f"podman has no image {absent}"):
         await ensure(engine, absent, Steps())
+
+
+async def test_an_image_with_another_init_is_named_with_the_fix(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Sandboxes of it would not understand this version."""
+    tag = f"{TAG}:older"
+    await import_files(engine, tmp_path / "base.tar", tag, {"sbin/init": b"older"}, {})
+    with pytest.raises(ImageError, match=f"hermes image build --from {tag} --tag {tag}"):
+        await ensure(engine, tag, Steps())
 
 
 async def test_an_image_without_a_shell_is_refused(engine: Engine, tmp_path: Path) -> None:

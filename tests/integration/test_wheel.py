@@ -40,7 +40,8 @@ def test_the_source_archive_has_what_its_readme_shows(tmp_path: Path) -> None:
 
 def test_the_wheel_carries_its_data(unpacked: Path) -> None:
     """Decoy sources, units, the userdb and the type marker are inside."""
-    for name in ("containerfiles/decoy/Containerfile", "quadlet/README.md", "userdb.txt"):
+    sources = ("containerfiles/decoy/Containerfile", "containerfiles/init/init.c")
+    for name in (*sources, "quadlet/README.md", "userdb.txt"):
         assert (unpacked / "hermes" / "data" / name).is_file()
     assert (unpacked / "hermes" / "py.typed").is_file()
 
