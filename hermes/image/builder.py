@@ -1,6 +1,7 @@
 """Building, and making sure that there is something to build sandboxes from."""
 
 import contextlib
+from typing import Final
 
 from hermes.errors import ImageError, PodmanError, PodmanNotFoundError
 from hermes.image import guest_init
@@ -8,9 +9,12 @@ from hermes.image.bootstrap import bootstrap
 from hermes.image.catalogue import label_of
 from hermes.image.derive import derive, exists
 from hermes.image.identity import Identity
-from hermes.image.progress import DONE, Report
+from hermes.image.progress import DONE, MAPPING, Report
 from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
 from hermes.sandbox.engine import Engine
+from hermes.sandbox.spec import id_mapping
+
+_COPY_SECONDS: Final = 600.0
 
 
 async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
@@ -20,6 +24,8 @@ async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
         await bootstrap(engine, recipe, report)
     else:
         await derive(engine, recipe, report)
+    report(MAPPING.stage, MAPPING.fraction)
+    await copy_for_mapping(engine, recipe.tag)
     if predecessor not in (None, await _id(engine, recipe.tag)):
         await _remove(engine, str(predecessor))
     report(DONE.stage, DONE.fraction)
@@ -50,6 +56,15 @@ async def ensure(
             "or unset HERMES_SANDBOX__IMAGE"
         )
     return await build(engine, Recipe.fresh(tag, hostname=hostname), report)
+
+
+async def copy_for_mapping(engine: Engine, tag: str) -> None:
+    """Let podman make the copy that the first sandbox would have to wait for."""
+    document = {"image": tag, "command": ["/sbin/init"], "netns": {"nsmode": "none"}}
+    document |= id_mapping()
+    path = "/containers/create"
+    made = await engine.json("POST", path, document=document, seconds=_COPY_SECONDS, settle=True)
+    await engine.request("DELETE", f"/containers/{made['Id']}", query={"force": "true"})
 
 
 async def identity_of(engine: Engine, tag: str) -> Identity | None:

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from hermes.settings import SandboxSettings
 
+MAPPED_IDS: Final = 65_535
+"""Of the 65,536 sub-ids of a user; podman's own namespace has one number before them."""
+
 CPU_PERIOD_MICROSECONDS: Final = 100_000
 INSTANCE_LABEL: Final = "hermes.instance"
 INIT: Final = "/sbin/init"
@@ -48,6 +51,24 @@ def sandbox_spec(
         "unsetenv": ["container"],
         "use_image_hosts": True,
         "use_image_resolve_conf": True,
+    }
+
+
+def id_mapping(size: int = MAPPED_IDS) -> dict[str, Any]:
+    """Map root inside to the first sub-id, which owns nothing of the user's own.
+
+    ``host_id`` counts in podman's user namespace, where 0 is the user. One mapping for all
+    sandboxes: podman copies an image for every mapping that it has not met.
+    """
+    ids = [{"container_id": 0, "host_id": 1, "size": size}]
+    return {
+        "userns": {"nsmode": "private"},
+        "idmappings": {
+            "UIDMap": ids,
+            "GIDMap": ids,
+            "HostUIDMapping": False,
+            "HostGIDMapping": False,
+        },
     }
 
 

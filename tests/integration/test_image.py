@@ -1,9 +1,11 @@
 import asyncio
 import io
+import json
 import re
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from hermes.errors import ImageError
 from hermes.image import Recipe, build, decoys, ensure, identity_of, workspace
 from hermes.image.bootstrap import import_root
+from hermes.image.builder import copy_for_mapping
 from hermes.image.derive import exists
 from hermes.image.identity import LABEL, Identity
 from hermes.sandbox.api_service import connected
@@ -141,6 +144,17 @@ async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
     assert first[0] not in [image.id for image in await decoys(engine)]
 
 
+async def test_a_built_image_is_ready_for_the_mapping(engine: Engine, tmp_path: Path) -> None:
+    """The copy that podman makes for it is made, and its container is gone."""
+    tag, filler = f"{TAG}:mapped", b"\0" * 1024
+    files = {f"srv/{number}": filler for number in range(20_000)}
+    await import_files(engine, tmp_path / "base.tar", tag, files, {})
+    seconds = [await _timed(copy_for_mapping(engine, tag)) for _ in range(2)]
+    assert seconds[1] < seconds[0] / 2
+    query = {"all": "true", "filters": json.dumps({"ancestor": [tag]})}
+    assert not await engine.json("GET", "/containers/json", query=query)
+
+
 async def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
     """One sentence with the name and the fix, for a base and for what settings name."""
     absent = "localhost/hermes-test-absent:1"
@@ -185,6 +199,12 @@ async def test_a_build_that_is_given_up_leaves_nothing(engine: Engine) -> None:
     left = [path for place in workspace.candidates() for path in place.glob(f"{workspace.PREFIX}*")]
     assert [path for path in left if path.owner() == Path.home().owner()] == []
     assert not await exists(engine, f"{TAG}:given-up")
+
+
+async def _timed(work: Awaitable[None]) -> float:
+    begun = time.monotonic()
+    await work
+    return time.monotonic() - begun
 
 
 def _output(*command: Path | str) -> str:
