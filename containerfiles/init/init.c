@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <paths.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -126,7 +127,7 @@ static void find_title(char **argv, char **envp)
 
 static int open_regular(const char *path, int flags)
 {
-    int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     struct stat found;
     if (fd >= 0 && (fstat(fd, &found) != 0 || !S_ISREG(found.st_mode)))
         close_fd(&fd);
@@ -329,18 +330,34 @@ static bool become(const struct account *account)
 
 struct last_login { int32_t time; char line[32], host[256]; };
 
+/* Somebody may have put a FIFO there, on which the C library would wait for ever. */
+static bool is_regular(const char *path)
+{
+    int fd = open_regular(path, O_RDONLY);
+    bool regular = fd >= 0;
+    close_fd(&fd);
+    return regular;
+}
+
+static void put_record(const struct utmpx *entry)
+{
+    if (!is_regular(_PATH_UTMP))
+        return;
+    setutxent();
+    pututxline(entry);
+    endutxent();
+}
+
 static void record_boot(void)
 {
     struct timespec up;
     struct utmpx entry = {.ut_type = BOOT_TIME, .ut_user = "reboot", .ut_line = "~", .ut_id = "~~"};
     struct utsname system;
-    if (!exists("/run/utmp") || clock_gettime(CLOCK_BOOTTIME, &up) != 0 || uname(&system) != 0)
+    if (clock_gettime(CLOCK_BOOTTIME, &up) != 0 || uname(&system) != 0)
         return;
     memcpy(entry.ut_host, system.release, sizeof system.release);
     entry.ut_tv.tv_sec = (int32_t)(time(NULL) - up.tv_sec);
-    setutxent();
-    pututxline(&entry);
-    endutxent();
+    put_record(&entry);
 }
 
 static void record_login(const char *line, const char *user, const char *host, pid_t pid)
@@ -349,14 +366,13 @@ static void record_login(const char *line, const char *user, const char *host, p
     size_t length = strlen(line);
     snprintf(entry.ut_line, sizeof entry.ut_line, "%s", line);
     memcpy(entry.ut_id, line + (length > 4 ? length - 4 : 0), length > 4 ? 4 : length);
-    memcpy(entry.ut_user, user ? user : "", strnlen(user ? user : "", sizeof entry.ut_user));
+    if (user)
+        memcpy(entry.ut_user, user, strnlen(user, sizeof entry.ut_user));
     snprintf(entry.ut_host, sizeof entry.ut_host, "%s", user ? host : "");
     entry.ut_tv.tv_sec = (int32_t)time(NULL);
-    setutxent();
-    pututxline(&entry);
-    endutxent();
-    if (exists("/var/log/wtmp"))
-        updwtmpx("/var/log/wtmp", &entry);
+    put_record(&entry);
+    if (is_regular(_PATH_WTMP))
+        updwtmpx(_PATH_WTMP, &entry);
 }
 
 /* Note this login and return the one before; its time is 0 if there was none. */
@@ -409,10 +425,15 @@ enum { STARTED = 1, ENDED, NOT_STARTED };
 /* What a watcher tells process 1; smaller than PIPE_BUF, so a pipe keeps each one whole. */
 struct fact { int32_t what, pid, program, value; };
 
-static void tell(int facts, int what, pid_t program, int value)
+static bool told(int facts, int what, pid_t program, int value)
 {
     struct fact fact = {what, getpid(), program, value};
-    if (write(facts, &fact, sizeof fact) != sizeof fact)
+    return write(facts, &fact, sizeof fact) == sizeof fact;
+}
+
+static void tell(int facts, int what, pid_t program, int value)
+{
+    if (!told(facts, what, program, value))
         _exit(1);
 }
 
@@ -830,8 +851,9 @@ static void fork_watcher(unsigned char *payload, size_t size, struct ends *ends)
     pid_t child = fork();
     if (child == 0)
         watch(&request, ends);
-    if (child < 0)
-        tell(ends->facts, NOT_STARTED, 0, NO_PROCESS);
+    /* A channel that was closed meanwhile wants to know nothing; the listener stays. */
+    if (child < 0 && !told(ends->facts, NOT_STARTED, 0, NO_PROCESS))
+        return;
 }
 
 static unsigned char request_room[LARGEST_FRAME];
@@ -844,7 +866,7 @@ static void listen_for_requests(void)
     for (;;) {
         struct ends ends;
         ssize_t size = receive_request(KEPT, &ends, request_room, sizeof request_room);
-        if (size <= 0 && errno != EINTR)
+        if (size == 0 || (size < 0 && errno != EINTR))
             _exit(0);
         if (size > 0)
             fork_watcher(request_room, (size_t)size, &ends);
@@ -1219,10 +1241,12 @@ static void watch_fd(struct polled *polled, int fd, short events, size_t owner)
     polled->fds[polled->count++] = (struct pollfd){fd, events, 0};
 }
 
+/* To feed a program is to answer for every bit that it takes, so that too needs room. */
 static void watch_channel(struct polled *polled, size_t number, bool may_read)
 {
     struct channel *channel = &channels[number];
-    short out = may_read && channel->credit ? POLLIN : 0, in = channel->waiting ? POLLOUT : 0;
+    short out = may_read && channel->credit ? POLLIN : 0;
+    short in = channel->waiting && room() > RESERVE ? POLLOUT : 0;
     if (channel->terminal) {
         watch_fd(polled, channel->out, out | in, number);
     } else {
@@ -1269,14 +1293,27 @@ static void reap(void)
         continue;
 }
 
+/* Root inside can lower the limit of our descriptors below the number that we wait for. */
+static void ask_every_one(struct polled *polled)
+{
+    struct timespec pause = {0, 10 * 1000 * 1000};
+    nanosleep(&pause, NULL);
+    for (nfds_t i = 0; i < polled->count; i++)
+        polled->fds[i].revents = polled->fds[i].fd < 0 ? 0 : polled->fds[i].events;
+}
+
 static void wait_for_events(struct polled *polled, const sigset_t *mask)
 {
     int64_t left = deadline_ms - monotonic_ms();
     if (left <= 0)
         _exit(0);
     struct timespec timeout = {left / 1000, left % 1000 * 1000000};
-    if (ppoll(polled->fds, polled->count, &timeout, mask) < 0)
+    if (ppoll(polled->fds, polled->count, &timeout, mask) >= 0)
+        return;
+    if (errno == EINTR)
         polled->count = 0;
+    else
+        ask_every_one(polled);
 }
 
 static void loop(const sigset_t *mask)
