@@ -114,7 +114,7 @@ async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -
     own_resolver = await asyncio.to_thread(Path("/etc/resolv.conf").read_text)
     assert await inside(engine, tag, "cat /etc/resolv.conf") != own_resolver
     assert await inside(
-        engine, tag, "find /etc /home /root /usr/bin /usr/sbin /srv -newermt '-1 hour'"
+        engine, tag, "find /etc /home /root /usr/bin /usr/sbin/init /srv -newermt '-1 hour'"
     ) == ("/etc/hostname\n")
 
 

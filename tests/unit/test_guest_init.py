@@ -28,7 +28,7 @@ async def test_a_missing_compiler_is_named_with_the_fix(
 ) -> None:
     """Before anything is downloaded or built."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ImageError, match="no C compiler.*apt install gcc libc6-dev"):
+    with pytest.raises(ImageError, match=r"no C compiler.*apt install gcc libc6-dev"):
         guest_init.check_compiler()
 
 
