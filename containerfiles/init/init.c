@@ -38,8 +38,8 @@
 #include <utmpx.h>
 
 enum {
-    HELLO = 1, OPEN, DATA, END, WINDOW, RESIZE, SIGNAL, CLOSE,
-    READY = 16, OPENED, FAILED, OUTPUT, ERROR_OUTPUT, NO_OUTPUT, TAKEN, EXITED, CLOSED,
+    HELLO = 1, OPEN, DATA, END, WINDOW, RESIZE, SIGNAL, CLOSE, HALT,
+    READY = 16, OPENED, FAILED, OUTPUT, ERROR_OUTPUT, NO_OUTPUT, TAKEN, EXITED, CLOSED, HALTED,
 };
 enum { NO_PLACE = 1, NO_TERMINAL, NO_PROCESS, NO_ACCOUNT };
 
@@ -906,6 +906,7 @@ static size_t received_size;
 static unsigned char queue[512 << 10];
 static size_t queue_start, queue_end;
 static int64_t deadline_ms;
+static enum { RUNNING, HALTING, AT_REST } state = RUNNING;
 
 /* Room that every loop leaves for the small frames of all channels. */
 #define RESERVE (CHANNELS * 64)
@@ -1025,7 +1026,9 @@ static void open_channel(size_t number, unsigned char *payload, size_t size)
     channel->terminal = request.terminal;
     channel->credit = get32(payload);
     close_fd(&cron_gate);
-    if (open_ends(channel, &request, &ends) != 0)
+    if (state != RUNNING)
+        fail(number, NO_PLACE);
+    else if (open_ends(channel, &request, &ends) != 0)
         fail(number, NO_TERMINAL);
     else if (listener < 0 || !send_request(listener, &ends, payload + 4, size - 4))
         fork_watcher(payload + 4, size - 4, &ends);
@@ -1086,10 +1089,35 @@ static void resize(struct channel *channel, const unsigned char *payload)
         ioctl(channel->out, TIOCSWINSZ, &size);
 }
 
+static void reap(void)
+{
+    pid_t child;
+    while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
+        continue;
+    if (state != HALTING || child == 0)
+        return;
+    queue_frame(HALTED, 0, 0);
+    state = AT_REST;
+}
+
+/* Ends every other process, so that what they left can be read as it is. */
+static void halt(void)
+{
+    state = HALTING;
+    close_fd(&listener);
+    if (getpid() == 1)
+        kill(-1, SIGKILL);
+    reap();
+}
+
 static void take_frame(int type, size_t number, unsigned char *payload, size_t size)
 {
     if (type == HELLO && size == 4) {
         deadline_ms = monotonic_ms() + (int64_t)get32(payload) * 1000;
+        return;
+    }
+    if (type == HALT) {
+        halt();
         return;
     }
     if (number >= CHANNELS)
@@ -1285,12 +1313,6 @@ static void serve(size_t number, const struct pollfd *ready)
         read_program(number, &channel->out, OUTPUT);
     else if (ready->fd == channel->err)
         read_program(number, &channel->err, ERROR_OUTPUT);
-}
-
-static void reap(void)
-{
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        continue;
 }
 
 /* Root inside can lower the limit of our descriptors below the number that we wait for. */
