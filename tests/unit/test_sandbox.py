@@ -37,7 +37,8 @@ def test_the_spec_says_all_that_isolation_rests_on() -> None:
     assert spec["netns"] == {"nsmode": "none"}
     assert (spec["cap_drop"], spec["cap_add"]) == (["all"], ["CAP_CHOWN"])
     assert spec["no_new_privileges"] is True
-    assert spec["ipcns"] == spec["pidns"] == spec["utsns"] == {"nsmode": "private"}
+    assert spec["pidns"] == spec["utsns"] == {"nsmode": "private"}
+    assert spec["ipcns"] == {"nsmode": "none"}
     assert spec["resource_limits"] == {
         "memory": {"limit": 64 << 20, "swap": 64 << 20},
         "cpu": {"quota": 25000, "period": 100000},
