@@ -56,19 +56,26 @@ def compiled(directory: Path) -> Path:
 
 
 @contextmanager
-def cell(image: str, directory: Path, program: Path) -> Iterator[Cell]:
-    """Start one with the attempts in it; it is deleted afterwards."""
+def cell(image: str, directory: Path, program: Path | None, **fields: object) -> Iterator[Cell]:
+    """Start one with the attempts in it; it is deleted afterwards.
+
+    ``fields`` replace those of the specification, for one that is not as it should be.
+    """
     settings = SandboxSettings()
     name = f"cell-{secrets.token_hex(4)}"
     try:
-        pid = asyncio.run(_start(settings, image, name, directory))
-        subprocess.run(["podman", "cp", program, f"{name}:/bin/attempts"], check=True, timeout=60)
+        pid = asyncio.run(_start(settings, image, name, directory, fields))
+        if program is not None:
+            copy = ["podman", "cp", str(program), f"{name}:/bin/attempts"]
+            subprocess.run(copy, check=True, timeout=60)
         yield Cell(name, pid, settings)
     finally:
         asyncio.run(_delete(name, directory))
 
 
-async def _start(settings: SandboxSettings, image: str, name: str, directory: Path) -> int:
+async def _start(
+    settings: SandboxSettings, image: str, name: str, directory: Path, fields: dict[str, object]
+) -> int:
     async with connected(None, directory) as engine:
         spec = sandbox_spec(
             settings,
@@ -78,7 +85,7 @@ async def _start(settings: SandboxSettings, image: str, name: str, directory: Pa
             hostname="cell",
             timeout_seconds=600,
             host=await read_host(engine),
-        ) | {"command": ["/bin/sleep", "600"]}
+        ) | {"command": ["/bin/sleep", "600"], **fields}
         await engine.request("POST", "/containers/create", document=spec, seconds=60)
         await engine.request("POST", f"/containers/{name}/start", seconds=60)
         return int((await engine.json("GET", f"/containers/{name}/json"))["State"]["Pid"])
