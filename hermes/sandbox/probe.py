@@ -1,6 +1,6 @@
 """Whether a sandbox is what its specification says, as seen from inside and from its cgroup.
 
-Inside it takes ``cat``, ``env``, ``tr`` and a shell, which every Linux has. What is read there is read
+Inside it takes a shell, ``cat``, ``env`` and ``tr``, which every Linux has. It is read
 before any visitor comes: later it would say what he wants it to say.
 """
 

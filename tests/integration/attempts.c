@@ -10,12 +10,14 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -28,6 +30,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -402,6 +405,33 @@ static void be_neighbour(void)
     pause();
 }
 
+static void *nothing(void *argument) { return argument; }
+
+/* What ordinary programs do, the runtimes of other languages too: names what does not work. */
+static void be_ordinary(void)
+{
+    pthread_t thread;
+    int pair[2], status;
+    const struct { const char *name; int works; } facts[] = {
+        {"thread", pthread_create(&thread, NULL, nothing, NULL) == 0 && !pthread_join(thread, NULL)},
+        {"fork", fork() ? wait(&status) > 0 && status == 0 : (_exit(0), 0)},
+        {"epoll", epoll_create1(EPOLL_CLOEXEC) >= 0},
+        {"memfd", memfd_create("x", MFD_CLOEXEC) >= 0},
+        {"membarrier", syscall(SYS_membarrier, 0, 0, 0) >= 0},
+        {"personality", syscall(SYS_personality, 0xffffffff) >= 0},
+        {"no randomization", syscall(SYS_personality, 0x0040000) >= 0},
+        {"socketpair", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0},
+        {"inet", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0) >= 0},
+        {"inet6", socket(AF_INET6, SOCK_DGRAM, 0) >= 0},
+        {"ip(8)", socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) >= 0},
+        {"ss(8)", socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG) >= 0},
+        {"traced by the parent", ptrace(PTRACE_TRACEME, 0, 0, 0) == 0},
+    };
+    for (size_t i = 0; i < COUNT(facts); i++)
+        if (!facts[i].works)
+            puts(facts[i].name);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -410,6 +440,8 @@ int main(int argc, char **argv)
         return printf("%u\n", geteuid()) < 0;
     if (strcmp(argv[1], "neighbour") == 0)
         be_neighbour();
+    if (strcmp(argv[1], "ordinary") == 0)
+        return be_ordinary(), 0;
     long result = attempt(argv[1]);
     if (result < 0)
         printf("refused %d\n", errno);

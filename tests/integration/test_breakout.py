@@ -141,6 +141,12 @@ def test_a_user_does_not_become_root(inside: Cell) -> None:
     assert inside.run("/bin/raised euid", USER) == str(USER)
 
 
+@pytest.mark.parametrize("uid", [ROOT, USER])
+def test_ordinary_programs_run(inside: Cell, uid: int) -> None:
+    """Threads, sockets and all that runtimes do at their start works as on a server."""
+    assert inside.run("/bin/attempts ordinary; echo end", uid) == "end"
+
+
 @pytest.mark.parametrize("attempt", ["connect-abstract", "shared-memory"])
 def test_a_neighbour_is_out_of_reach(inside: Cell, neighbour: Cell, attempt: str) -> None:
     """What one sandbox offers by a name, its own programs find and those of another do not."""
