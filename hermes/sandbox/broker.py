@@ -16,6 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from hermes.sandbox.harvest import harvest, usage
+
 LARGEST_MESSAGE = 64 << 10
 WORKERS = 2
 
@@ -41,7 +43,7 @@ class Broker:
     def __init__(self, asked: socket.socket) -> None:
         self._asked = asked
         self._workers = ThreadPoolExecutor(WORKERS)
-        self._deeds: dict[str, Callable[..., Any]] = {}
+        self._deeds: dict[str, Callable[..., Any]] = {"harvest": harvest, "usage": usage}
 
     def serve(self) -> None:
         """Answer; what takes long is done on a worker."""

@@ -10,13 +10,17 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 from hermes.errors import PodmanError
 from hermes.sandbox.broker import LARGEST_MESSAGE
+from hermes.sandbox.collection import Order, Summary, Usage
 
 log = logging.getLogger(__name__)
 
+USAGE_SECONDS: Final = 5.0
+USAGE_FILES: Final = 500_000
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
 _Answer = tuple[Any, int | None]
@@ -45,6 +49,18 @@ class Namespace:
             raise PodmanError("the broker sent no descriptor")
         return socket.socket(fileno=descriptor)
 
+    async def harvest(self, order: Order) -> Summary:
+        """Take what a container that has ended changed; raises PodmanError."""
+        seconds = order.caps.seconds + _ANSWER_SECONDS
+        answer, _ = await self._ask("harvest", seconds, **order.to_json())
+        return Summary(**answer)
+
+    async def usage(self, upper: Path, seconds: float = USAGE_SECONDS) -> Usage:
+        """Add up what an upper directory takes on disk; raises PodmanError."""
+        arguments = {"upper": str(upper), "seconds": seconds, "files": USAGE_FILES}
+        answer, _ = await self._ask("usage", seconds + _ANSWER_SECONDS, **arguments)
+        return Usage(**answer)
+
     async def close(self) -> None:
         """End it; idempotent."""
         self._lose()
@@ -54,7 +70,7 @@ class Namespace:
             self._process.kill()
             await self._process.wait()
 
-    async def _ask(self, do: str, seconds: float, **arguments: Any) -> _Answer:
+    async def _ask(self, do: str, deadline: float, /, **arguments: Any) -> _Answer:
         if self._closed:
             raise PodmanError("the broker has ended")
         number = next(self._numbers)
@@ -62,7 +78,7 @@ class Namespace:
         self._waiting[number] = answer
         try:
             self._socket.send(json.dumps({"id": number, "do": do, **arguments}).encode())
-            return await asyncio.wait_for(answer, seconds)
+            return await asyncio.wait_for(answer, deadline)
         except (OSError, TimeoutError) as error:
             raise PodmanError(f"the broker did not {do}: {error!r}") from error
         finally:
