@@ -67,6 +67,33 @@ class Artifacts:
                     status = path.stat()
                     yield Artifact(path.name, status.st_size, status.st_mtime)
 
+    def find(self, sha256: str) -> Artifact:
+        """Return the artifact whose hash begins so; raises EvidenceError."""
+        if not re.fullmatch(r"[0-9a-f]{1,64}", sha256):
+            raise EvidenceError(f"{sha256!r} is no SHA-256: 64 lower-case hex digits")
+        found = [artifact for artifact in self.all() if artifact.sha256.startswith(sha256)]
+        if not found:
+            raise EvidenceError(f"no artifact {sha256}; see hermes artifacts list")
+        if len(found) > 1:
+            raise EvidenceError(f"{sha256} begins {len(found)} hashes; give more digits")
+        return found[0]
+
+    def export(self, artifact: Artifact, target: Path) -> None:
+        """Copy the bytes to a new file that nobody can run; raises EvidenceError."""
+        digest = hashlib.sha256()
+        try:
+            with self.path(artifact.sha256).open("rb") as kept, target.open("xb") as file:
+                os.fchmod(file.fileno(), _FILE_MODE)
+                while piece := kept.read(_PIECE_BYTES):
+                    digest.update(piece)
+                    file.write(piece)
+        except FileExistsError as error:
+            raise EvidenceError(f"{target} exists; choose another name") from error
+        except OSError as error:
+            raise EvidenceError(f"{target} cannot be written: {error.strerror}") from error
+        if digest.hexdigest() != artifact.sha256:
+            raise EvidenceError(f"{target} is damaged: its bytes no longer have this hash")
+
     def _copy(self, piece: bytes, source: Source, most_bytes: int) -> tuple[str, int]:
         self._directory.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
         beside = self._directory / f".{secrets.token_hex(8)}.new"

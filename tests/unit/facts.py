@@ -63,5 +63,15 @@ EVENTS: list[ev.Event] = [
     ev.ForwardRequested(
         time=NOW, session="0123456789ab", target_host="mail.example", target_port=25
     ),
+    ev.SandboxHarvested(
+        time=NOW,
+        session="0123456789ab",
+        sandbox="box-1",
+        files=3,
+        bytes=4096,
+        artifacts=2,
+        complete=True,
+        seconds=0.1,
+    ),
     ev.SessionClosed(time=NOW, session="0123456789ab", reason="idle", seconds=9.5),
 ]
