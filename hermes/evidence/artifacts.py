@@ -103,7 +103,9 @@ class Artifacts:
                 sha256, size = _pour(piece, source, file.fileno(), most_bytes)
             final = self.path(sha256)
             final.parent.mkdir(exist_ok=True, mode=_DIRECTORY_MODE)
-            beside.replace(final)
+            if not final.exists():  # its time says when the bytes were seen first
+                beside.replace(final)
+            beside.unlink(missing_ok=True)
         except (OSError, EvidenceError):
             beside.unlink(missing_ok=True)
             raise

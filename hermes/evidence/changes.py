@@ -75,8 +75,10 @@ class ChangesFile:
 
     def abandon(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
-        self._file.close()
-        self._beside.unlink(missing_ok=True)
+        try:
+            self._file.close()  # on a full disk this fails too
+        finally:
+            self._beside.unlink(missing_ok=True)
 
 
 def to_line(change: Change) -> bytes:

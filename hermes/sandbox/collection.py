@@ -26,6 +26,7 @@ NOISE: Final = (
     "/run/utmp",
     "/sys/",
 )
+MOST_SESSIONS: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ class Order:
     first_id: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Lay it out for the broker."""
+        """Lay it out for the broker; of a visitor who came back all day, the first sessions."""
         places = {name: str(getattr(self, name)) for name in ("upper", "artifacts", "changes")}
-        return {**dataclasses.asdict(self), **places}
+        stay = {**dataclasses.asdict(self.stay), "sessions": self.stay.sessions[:MOST_SESSIONS]}
+        return {**dataclasses.asdict(self), **places, "stay": stay}
 
 
 @dataclass(frozen=True)

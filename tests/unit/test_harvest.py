@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import stat
@@ -13,6 +14,7 @@ from hermes.errors import EvidenceError
 from hermes.evidence import changes as changes_file
 from hermes.evidence.artifacts import Artifacts
 from hermes.evidence.changes import Change, Changes
+from hermes.sandbox.broker import LARGEST_MESSAGE
 from hermes.sandbox.collection import Caps, Order, Stay
 from hermes.sandbox.harvest import harvest, moment, usage
 
@@ -119,6 +121,16 @@ def test_equal_bytes_are_kept_once(upper: Path, take: Take, tmp_path: Path) -> N
     assert len({change.sha256 for change in found.changes}) == 2
     assert len(list(Artifacts(tmp_path / "artifacts").all())) == 2
     assert not list((tmp_path / "artifacts").glob(".*"))
+
+
+@pytest.mark.parametrize("size", [1, 3 << 20])
+def test_an_artifact_says_when_it_was_first_seen(tmp_path: Path, size: int) -> None:
+    """Bytes that come again leave the file as it is."""
+    artifacts = Artifacts(tmp_path)
+    sha256, _ = artifacts.keep(io.BytesIO(bytes(size)), size)
+    os.utime(artifacts.path(sha256), (86400, 86400))
+    artifacts.keep(io.BytesIO(bytes(size)), size)
+    assert [artifact.kept for artifact in artifacts.all()] == [86400]
 
 
 def test_links_are_told_and_not_followed(upper: Path, take: Take, tmp_path: Path) -> None:
@@ -285,4 +297,12 @@ def test_an_order_survives_its_way_to_the_broker() -> None:
     order = Order(here, here, here, STAY)
     told = json.loads(json.dumps(order.to_json()))
     assert Caps(**told["caps"]) == order.caps
+    assert told["stay"]["sandbox"] == STAY.sandbox
     assert set(told) == {field.name for field in dataclasses.fields(Order)}
+
+
+def test_an_order_for_countless_sessions_fits_into_a_message() -> None:
+    """A visitor who came back all day does not end the broker by it."""
+    here = Path("/x")
+    stay = dataclasses.replace(STAY, sessions=("0123456789ab",) * 10_000)
+    assert len(json.dumps(Order(here, here, here, stay).to_json())) < LARGEST_MESSAGE // 2
