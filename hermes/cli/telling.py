@@ -10,8 +10,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from hermes.evidence.lines import ending
 from hermes.evidence.changes import Change, Changes
+from hermes.evidence.lines import ending
 from hermes.evidence.story import ChannelStory, Credential, Story
 from hermes.text import printable
 

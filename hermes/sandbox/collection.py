@@ -14,7 +14,9 @@ from hermes.evidence.changes import Change, ChangesFile, to_line
 # What a sandbox changes by itself before its visitor comes: exactly these, and what is
 # below those that end with a slash, which are mount points.
 NOISE: Final = (
-    "/dev/",
+    "/dev",
+    "/dev/mqueue/",
+    "/dev/pts/",
     "/etc/hostname",
     "/etc/hosts",
     "/etc/mtab",
@@ -61,6 +63,8 @@ class Order:
     stay: Stay
     caps: Caps = Caps()
     first_id: int = 0
+    mounts: tuple[tuple[str, str], ...] = ()
+    """Directories that are not in the upper one: where each is now, and where it was inside."""
 
     def to_json(self) -> dict[str, Any]:
         """Lay it out for the broker; of a visitor who came back all day, the first sessions."""

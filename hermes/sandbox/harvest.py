@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import stat
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -42,15 +43,23 @@ def harvest(
     stay: dict[str, Any],
     caps: dict[str, Any],
     first_id: int = 0,
+    mounts: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Write ``changes``, keep the bytes of files, and return a `Summary` as a dictionary.
 
-    ``first_id`` is the namespace's id of the container's root. Raises OSError.
+    ``first_id`` is the namespace's id of the container's root. Of each of the ``mounts``, a
+    place now and a path inside, only what was changed since the stay began is taken, as a
+    container fills some of them itself. Raises OSError.
     """
     limits = Caps(**caps)
     collection = Collection(Artifacts(Path(artifacts)), Path(changes), limits)
     try:
-        _Harvest(collection, first_id).take(Walk(Path(upper), limits.depth))
+        taker = _Harvest(collection, first_id)
+        taker.take(Walk(Path(upper), limits.depth))
+        since = datetime.fromisoformat(stay["started"]).timestamp()
+        for place, path in mounts:
+            with contextlib.suppress(FileNotFoundError):  # the image has no such directory
+                taker.take(Walk(Path(place), limits.depth), path, since)
         return dataclasses.asdict(collection.finish(Stay(**stay)))
     finally:
         collection.abandon()
@@ -85,13 +94,14 @@ class _Harvest:
         self._first_id = first_id
         self._linked: dict[tuple[int, int], Change] = {}
 
-    def take(self, walk: Walk) -> None:
+    def take(self, walk: Walk, prefix: str = "", since: float = 0.0) -> None:
         with contextlib.closing(walk.entries()) as entries:
             for entry in entries:
                 if self._collection.expired:
                     self._collection.leave_out("seconds")
                     break
-                self._take(entry)
+                if entry.status.st_ctime >= since:
+                    self._take(dataclasses.replace(entry, path=prefix + entry.path))
         self._collection.left_out.update(
             {why: n for why, n in (("deep", walk.too_deep), ("unreadable", walk.unreadable)) if n}
         )
@@ -103,6 +113,8 @@ class _Harvest:
             self._collection.leave_out("entries")
             return
         change = self._change(entry)
+        if change.kind == "device" and change.path.startswith("/dev/"):
+            return
         if change.kind == "file":
             change = self._file(entry, change)
         elif change.kind == "directory":

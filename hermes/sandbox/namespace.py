@@ -20,6 +20,7 @@ from hermes.sandbox.collection import Order, Summary, Usage
 log = logging.getLogger(__name__)
 
 USAGE_SECONDS: Final = 5.0
+RECOVER_SECONDS: Final = 120.0
 USAGE_FILES: Final = 500_000
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
@@ -55,6 +56,19 @@ class Namespace:
         answer, _ = await self._ask("harvest", seconds, **order.to_json())
         return Summary(**answer)
 
+    def note(self, name: str, order: Order) -> None:
+        """Have it harvested when this process is killed; returns at once."""
+        self._tell("note", name=name, order=order.to_json())
+
+    def forget(self, name: str) -> None:
+        """Take a note back; returns at once."""
+        self._tell("forget", name=name)
+
+    async def recover(self) -> list[str]:
+        """Harvest what is noted of a process that was killed, and name it; raises PodmanError."""
+        answer, _ = await self._ask("recover", RECOVER_SECONDS)
+        return [str(name) for name in answer]
+
     async def usage(self, upper: Path, seconds: float = USAGE_SECONDS) -> Usage:
         """Add up what an upper directory takes on disk; raises PodmanError."""
         arguments = {"upper": str(upper), "seconds": seconds, "files": USAGE_FILES}
@@ -63,6 +77,7 @@ class Namespace:
 
     async def close(self) -> None:
         """End it; idempotent."""
+        self._tell("leave")
         self._lose()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
@@ -83,6 +98,15 @@ class Namespace:
             raise PodmanError(f"the broker did not {do}: {error!r}") from error
         finally:
             self._waiting.pop(number, None)
+
+    def _tell(self, do: str, **arguments: Any) -> None:
+        """Send a message that wants no answer; a broker that is gone misses it."""
+        if self._closed:
+            return
+        try:
+            self._socket.send(json.dumps({"id": -1, "do": do, **arguments}).encode())
+        except OSError as error:
+            log.warning("the broker did not hear of %s: %s", do, error)
 
     def _readable(self) -> None:
         try:
@@ -118,14 +142,15 @@ class Namespace:
                 answer.set_exception(PodmanError("the broker has ended"))
 
 
-async def start() -> Namespace:
-    """Start a broker; raises PodmanError when podman is missing."""
+async def start(notes: Path, instance: str) -> Namespace:
+    """Start a broker with its directory of notes; raises PodmanError when podman is missing."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)  # noqa: FBT003 - a standard name
     command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
+    arguments = (str(notes), instance)
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
+            *command, *arguments, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
         )
     except OSError as error:
         ours.close()
@@ -136,9 +161,9 @@ async def start() -> Namespace:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Namespace]:
+async def running(notes: Path, instance: str) -> AsyncIterator[Namespace]:
     """A broker for as long as the context lasts."""
-    namespace = await start()
+    namespace = await start(notes, instance)
     try:
         yield namespace
     finally:

@@ -17,6 +17,7 @@ ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "TERM": "linux",
 }
+FIRST_ID: Final = 1
 SOFT_FILES: Final = 1024
 MOST_FILES: Final = 1 << 20
 # Beyond podman's own list. Each adds a line to /proc/mounts that no server has, so only what
@@ -90,7 +91,7 @@ def id_mapping(size: int) -> dict[str, Any]:
     The same for every sandbox, so that podman shifts an image's owners once. ``size`` counts
     ids of the user's namespace, where 0 is the user and 1 the first sub-id.
     """
-    ids = [{"container_id": 0, "host_id": 1, "size": size}]
+    ids = [{"container_id": 0, "host_id": FIRST_ID, "size": size}]
     return {
         "userns": {"nsmode": "private"},
         "idmappings": {

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hermes.sandbox.api_service import connected
+from hermes.sandbox.containers import delete_container
 from hermes.sandbox.host import read_host
 from hermes.sandbox.limits import unenforced
-from hermes.sandbox.sandbox import delete_container
 from hermes.sandbox.spec import resource_limits, sandbox_spec
 from hermes.settings import SandboxSettings
 

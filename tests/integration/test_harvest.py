@@ -53,7 +53,7 @@ def ended(image: str, deeds: str, *options: str) -> Iterator[tuple[str, Path]]:
 @pytest.fixture
 async def broker() -> AsyncIterator[Namespace]:
     """Start a broker."""
-    async with namespace.running() as started:
+    async with namespace.running(tmp_path / "notes", "harvest") as started:
         yield started
 
 
