@@ -24,6 +24,7 @@ NOISE: Final = (
     "/proc/",
     "/run/.containerenv",
     "/run/crond.pid",
+    "/run/crond.reboot",
     "/run/secrets/",
     "/run/utmp",
     "/sys/",
