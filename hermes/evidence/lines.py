@@ -5,7 +5,7 @@ from hermes.evidence.events import Event
 from hermes.text import printable
 
 
-def describe(event: Event) -> str:  # noqa: C901 - one case for each type
+def describe(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each type
     """Say what happened; nothing the attacker chose can leave the line."""
     match event:
         case ev.SessionConnected():

@@ -53,13 +53,13 @@ class Harvester:
                 log.info("harvested %s, left by an earlier run", name)
 
     async def take(self, box: Sandbox) -> None:
-        """Take what is left in a sandbox that has not ended, and end it; never raises for podman."""
+        """Take what is left in a sandbox and end it; a failure is logged."""
         if box.visit is None:
             await box.end()
             return
-        still = await box.halt()
+        mounts = _mounts(box.pid) if await box.halt() else ()
         try:
-            summary = await self._take(box, box.visit, still)
+            summary = await self._take(box, self._order(box, box.visit, mounts))
         except (PodmanError, OSError) as error:
             log.error("%s could not be harvested: %s", box.name, error)  # noqa: TRY400 - one sentence
         else:
@@ -69,14 +69,14 @@ class Harvester:
         if self._namespace is not None:
             self._namespace.forget(box.name)
 
-    async def _take(self, box: Sandbox, visit: Visit, still: bool) -> Summary:
-        order = self._order(box, visit, (_mounts(box.pid) if still else ()))
+    async def _take(self, box: Sandbox, order: Order) -> Summary:
         if self._namespace is not None and self._namespace.alive and box.upper is not None:
             summary = await self._namespace.harvest(order)
         else:
             await box.end()
             summary = await harvest_api.harvest(self._engine, box.name, order)
-        await asyncio.to_thread(share, order.changes, list(visit.sessions.values())[1:])
+        others = list(box.visit.sessions.values())[1:] if box.visit else []
+        await asyncio.to_thread(share, order.changes, others)
         return summary
 
     def _order(self, box: Sandbox, visit: Visit, mounts: tuple[tuple[str, str], ...] = ()) -> Order:

@@ -51,7 +51,7 @@ def ended(image: str, deeds: str, *options: str) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.fixture
-async def broker() -> AsyncIterator[Namespace]:
+async def broker(tmp_path: Path) -> AsyncIterator[Namespace]:
     """Start a broker."""
     async with namespace.running(tmp_path / "notes", "harvest") as started:
         yield started
