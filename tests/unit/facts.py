@@ -35,6 +35,13 @@ EVENTS: list[ev.Event] = [
         reason="userdb",
     ),
     ev.SandboxLeased(time=NOW, session="0123456789ab", sandbox="box-1", wait_seconds=0.01),
+    ev.SandboxMoved(
+        time=NOW,
+        session="0123456789ab",
+        sandbox="box-1",
+        state="leased",
+        visitor="198.51.100.7",
+    ),
     ev.ChannelOpened(
         time=NOW,
         session="0123456789ab",
@@ -57,7 +64,13 @@ EVENTS: list[ev.Event] = [
         seconds=0.5,
     ),
     ev.ChannelClosed(
-        time=NOW, session="0123456789ab", channel=1, received_bytes=0, sent_bytes=0, seconds=1.0
+        time=NOW,
+        session="0123456789ab",
+        channel=1,
+        exit_signal="KILL",
+        received_bytes=0,
+        sent_bytes=0,
+        seconds=1.0,
     ),
     ev.ChannelRefused(time=NOW, session="0123456789ab", kind="subsystem", reason="netconf"),
     ev.ForwardRequested(
