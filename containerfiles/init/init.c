@@ -729,15 +729,20 @@ static const struct daemon daemons[] = {
 
 static int cron_gate = -1;
 
+/* A loop around vfork(2) would have a counter that the child may change. */
+static __attribute__((noinline)) void burn_number(void)
+{
+    pid_t child = vfork();
+    if (child == 0)
+        _exit(0);
+    if (child > 0)
+        waitpid(child, NULL, 0);
+}
+
 static void burn_numbers(uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        pid_t child = vfork();
-        if (child == 0)
-            _exit(0);
-        if (child > 0)
-            waitpid(child, NULL, 0);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        burn_number();
 }
 
 static void settle_down(int keep)
