@@ -57,19 +57,19 @@ def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 @pytest.fixture(scope="session")
-def init(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def init_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first process of every sandbox, compiled."""
     return asyncio.run(guest_init.compile_init(tmp_path_factory.mktemp("init")))
 
 
 @pytest.fixture(scope="session")
-def import_image(init: Path) -> Callable[[str, dict[str, str]], str]:
+def import_image(init_program: Path) -> Callable[[str, dict[str, str]], str]:
     """Give a name to a decoy of busybox and some files, imported in less than a second."""
     if shutil.which("podman") is None or not BUSYBOX.exists():
         pytest.skip("needs podman and a static busybox: run scripts/test")
 
     def _import(name: str, files: dict[str, str]) -> str:
-        tree = _busybox_tree(init, _FILES | files)
+        tree = _busybox_tree(init_program, _FILES | files)
         label = f"LABEL {guest_init.LABEL}={guest_init.version()}"
         command = ["podman", "import", "--change", label, "-", name]
         subprocess.run(command, input=tree, check=True, capture_output=True, timeout=60)

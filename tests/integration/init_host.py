@@ -1,11 +1,11 @@
-"""The guest's init outside of any container, as the user who tests, under the sanitizers."""
+"""The guest's init alone, spoken to in frames; its sanitizers' reports fail a test."""
 
 import contextlib
 import os
 import selectors
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -86,12 +86,12 @@ class InitHost:
 
 
 @contextlib.contextmanager
-def running(program: Path, reports: Path) -> Iterator[InitHost]:
+def running(command: Sequence[Path | str], reports: Path) -> Iterator[InitHost]:
     """Start an init whose reports go to a directory, and kill it in the end."""
     options = f"log_path={reports / 'report'}:detect_leaks=0"
     environment = {"ASAN_OPTIONS": options, "UBSAN_OPTIONS": f"{options}:print_stacktrace=1"}
     process = subprocess.Popen(
-        [program],
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

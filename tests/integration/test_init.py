@@ -41,7 +41,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begin(program: Path, tmp_path: Path) -> Iterator[Begin]:
     """Start inits; whatever a test does to them, none of their processes may report anything."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(running(program, tmp_path))
+        yield lambda: stack.enter_context(running([program], tmp_path))
     assert [path.read_text() for path in tmp_path.glob("report*")] == []
 
 
