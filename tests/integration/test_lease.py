@@ -99,7 +99,8 @@ async def test_a_killed_sandbox_ends_the_session_as_a_lost_connection(
         shell = await connection.create_process(term_type="xterm")
         await shell.stdout.read(1)
         process = _process_of(box_of(hermes, "127.0.0.1")["name"], victim)
-        subprocess.run(["podman", "unshare", "kill", "-9", str(process)], check=True)
+        kill = ["podman", "unshare", "kill", "-9", str(process)]
+        await asyncio.to_thread(subprocess.run, kill, check=True)
         async with asyncio.timeout(5):
             await connection.wait_closed()
         assert (shell.exit_status, shell.exit_signal) == (None, None)

@@ -35,13 +35,6 @@ EVENTS: list[ev.Event] = [
         reason="userdb",
     ),
     ev.SandboxLeased(time=NOW, session="0123456789ab", sandbox="box-1", wait_seconds=0.01),
-    ev.SandboxMoved(
-        time=NOW,
-        session="0123456789ab",
-        sandbox="box-1",
-        state="leased",
-        visitor="198.51.100.7",
-    ),
     ev.ChannelOpened(
         time=NOW,
         session="0123456789ab",
@@ -85,6 +78,13 @@ EVENTS: list[ev.Event] = [
         artifacts=2,
         complete=True,
         seconds=0.1,
+    ),
+    ev.SandboxMoved(
+        time=NOW,
+        session="0123456789ab",
+        sandbox="box-1",
+        state="leased",
+        visitor="198.51.100.7",
     ),
     ev.SessionClosed(time=NOW, session="0123456789ab", reason="idle", seconds=9.5),
 ]
