@@ -105,7 +105,11 @@ class Service:
             notes = settings.runtime_dir / "stays"
             namespace = await stack.enter_async_context(running(notes, plan.instance))
             harvester = Harvester(
-                engine, namespace, settings.evidence.dir, partial(self._harvested, desk)
+                engine,
+                namespace,
+                settings.evidence.dir,
+                settings.sensor,
+                partial(self._harvested, desk),
             )
             workshop = Workshop(engine, namespace, plan, harvester)
             pool = Pool(workshop, settings.pool, self._moved)

@@ -45,8 +45,7 @@ class Desk:
 
     def amend(self, directory: Path, event: Event) -> None:
         """Add a fact that was found out after a session's end, and have the story told anew."""
-        line = to_line(event, self.sensor)
-        self.writer.submit(lambda: _amend(directory, line), 0)
+        self.writer.submit(lambda: amend(directory, event, self.sensor), 0)
         self.listener(event)
 
 
@@ -101,7 +100,9 @@ class SessionRecord:
         return self._events.take(len(line), 1) and self._sink.write(line)
 
 
-def _amend(directory: Path, line: bytes) -> bool:
+def amend(directory: Path, event: Event, sensor: str) -> bool:
+    """Add a fact to the record of a session that is over; blocks, raises OSError."""
+    line = to_line(event, sensor)
     return append_line(directory / "events.jsonl", line) and _write_story(directory)
 
 

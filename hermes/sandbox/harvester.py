@@ -28,17 +28,24 @@ class Harvester:
     """One service's harvests; ``on_harvest`` hears of each."""
 
     def __init__(
-        self, engine: Engine, namespace: Namespace | None, evidence: Path, on_harvest: OnHarvest
+        self,
+        engine: Engine,
+        namespace: Namespace | None,
+        evidence: Path,
+        sensor: str,
+        on_harvest: OnHarvest,
     ) -> None:
         self._engine = engine
         self._namespace = namespace
         self._artifacts = evidence / "artifacts"
+        self._sensor = sensor
         self._on_harvest = on_harvest
 
     def note(self, box: Sandbox) -> None:
         """Let the broker know what there would be to take if this process were killed."""
         if self._namespace is not None and box.visit is not None and box.upper is not None:
-            self._namespace.note(box.name, self._order(box, box.visit))
+            order = self._order(box, box.visit)
+            self._namespace.note(box.name, order, self._sensor)
 
     async def recover(self) -> None:
         """Take what is noted of a service that was killed; nothing without a broker."""
@@ -54,9 +61,10 @@ class Harvester:
 
     async def take(self, box: Sandbox) -> None:
         """Take what is left in a sandbox and end it; a failure is logged."""
-        if box.visit is None:
+        if box.visit is None or box.harvested:
             await box.end()
             return
+        box.harvested = True
         mounts = _mounts(box.pid) if await box.halt() else ()
         try:
             summary = await self._take(box, self._order(box, box.visit, mounts))

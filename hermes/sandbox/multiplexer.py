@@ -36,6 +36,7 @@ class Multiplexer:
         self._ready = asyncio.Event()
         self._halted = asyncio.Event()
         self._lost: GuestLostError | None = None
+        self._deaf = False
 
     @property
     def lost(self) -> GuestLostError | None:
@@ -66,11 +67,12 @@ class Multiplexer:
             raise
         return channel
 
-    async def halt(self) -> None:
-        """End every process but the guest's first and wait for it; raises GuestLostError."""
+    async def halt(self) -> bool:
+        """End every channel, and every process but the guest's first; False when it is gone."""
         self.send(frames.frame(ToGuest.HALT))
+        self._end_channels("it was ended")
         await self._halted.wait()
-        self._check()
+        return not self._deaf
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the guest; raises ProtocolError, after which it must be ended."""
@@ -88,18 +90,21 @@ class Multiplexer:
 
     def lose(self, reason: str) -> None:
         """End every channel: the stream is gone. Idempotent."""
-        if self._lost is not None:
-            return
-        self._lost = GuestLostError(f"{self._name} is gone: {reason}")
+        self._deaf = True
+        self._end_channels(reason)
         self._ready.set()
         self._halted.set()
-        for channel in self._channels.values():
-            channel.wake()
 
     def send(self, data: bytes) -> None:
         """Pass frames to the guest; nothing happens when it is gone."""
-        if self._lost is None:
+        if not self._deaf:
             self._send(data)
+
+    def _end_channels(self, reason: str) -> None:
+        if self._lost is None:
+            self._lost = GuestLostError(f"{self._name} is gone: {reason}")
+            for channel in self._channels.values():
+                channel.wake()
 
     def _check(self) -> None:
         if self._lost is not None:

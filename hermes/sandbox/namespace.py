@@ -24,24 +24,24 @@ RECOVER_SECONDS: Final = 120.0
 USAGE_FILES: Final = 500_000
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
+_RESTART_SECONDS: Final = 1.0
 _Answer = tuple[Any, int | None]
 
 
 class Namespace:
-    """A running broker; `running` starts and ends it."""
+    """A broker and the way to ask it; `running` starts it, again when it dies, and ends it."""
 
-    def __init__(self, ours: socket.socket, process: Process) -> None:
-        self._socket = ours
-        self._process = process
+    def __init__(self, notes: Path, instance: str) -> None:
+        self._arguments = (str(notes), instance)
+        self._socket: socket.socket | None = None
+        self._process: Process | None = None
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[_Answer]] = {}
-        self._closed = False
-        asyncio.get_running_loop().add_reader(ours, self._readable)
 
     @property
     def alive(self) -> bool:
         """Whether it can be asked."""
-        return not self._closed
+        return self._socket is not None
 
     async def attach(self, path: str) -> socket.socket:
         """Connect to conmon's socket at ``path``; the caller closes it. Raises PodmanError."""
@@ -56,9 +56,9 @@ class Namespace:
         answer, _ = await self._ask("harvest", seconds, **order.to_json())
         return Summary(**answer)
 
-    def note(self, name: str, order: Order) -> None:
+    def note(self, name: str, order: Order, sensor: str) -> None:
         """Have it harvested when this process is killed; returns at once."""
-        self._tell("note", name=name, order=order.to_json())
+        self._tell("note", name=name, order=order.to_json(), sensor=sensor)
 
     def forget(self, name: str) -> None:
         """Take a note back; returns at once."""
@@ -75,18 +75,51 @@ class Namespace:
         answer, _ = await self._ask("usage", seconds + _ANSWER_SECONDS, **arguments)
         return Usage(**answer)
 
+    async def start(self) -> None:
+        """Start it; raises PodmanError when podman is missing."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)  # noqa: FBT003 - a standard name
+        command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command, *self._arguments, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
+            )
+        except OSError as error:
+            ours.close()
+            raise PodmanError(f"podman unshare could not be started: {error}") from error
+        finally:
+            theirs.close()
+        self._socket = ours
+        asyncio.get_running_loop().add_reader(ours, self._readable, ours)
+
+    async def supervise(self) -> None:
+        """Start it again whenever it ends, until cancelled."""
+        while True:
+            assert self._process is not None  # noqa: S101 - started before
+            status = await self._process.wait()
+            log.warning("the broker ended with status %s; starting it again", status)
+            self._lose()
+            await asyncio.sleep(_RESTART_SECONDS)
+            try:
+                await self.start()
+            except PodmanError as error:
+                log.error("%s", error)  # noqa: TRY400 - one sentence; the next round tries again
+
     async def close(self) -> None:
         """End it; idempotent."""
         self._tell("leave")
         self._lose()
+        process, self._process = self._process, None
+        if process is None:
+            return
         try:
-            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            process.kill()
+            await process.wait()
 
     async def _ask(self, do: str, deadline: float, /, **arguments: Any) -> _Answer:
-        if self._closed:
+        if self._socket is None:
             raise PodmanError("the broker has ended")
         number = next(self._numbers)
         answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
@@ -101,16 +134,16 @@ class Namespace:
 
     def _tell(self, do: str, **arguments: Any) -> None:
         """Send a message that wants no answer; a broker that is gone misses it."""
-        if self._closed:
+        if self._socket is None:
             return
         try:
             self._socket.send(json.dumps({"id": -1, "do": do, **arguments}).encode())
         except OSError as error:
             log.warning("the broker did not hear of %s: %s", do, error)
 
-    def _readable(self) -> None:
+    def _readable(self, ours: socket.socket) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._socket, LARGEST_MESSAGE, 1)
+            message, descriptors, _, _ = socket.recv_fds(ours, LARGEST_MESSAGE, 1)
         except BlockingIOError:
             return
         except OSError:
@@ -132,39 +165,27 @@ class Namespace:
             answer.set_result((document["result"], descriptor))
 
     def _lose(self) -> None:
-        if self._closed:
+        ours, self._socket = self._socket, None
+        if ours is None:
             return
-        self._closed = True
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        asyncio.get_running_loop().remove_reader(ours)
+        ours.close()
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(PodmanError("the broker has ended"))
 
 
-async def start(notes: Path, instance: str) -> Namespace:
-    """Start a broker with its directory of notes; raises PodmanError when podman is missing."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)  # noqa: FBT003 - a standard name
-    command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
-    arguments = (str(notes), instance)
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *command, *arguments, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
-        )
-    except OSError as error:
-        ours.close()
-        raise PodmanError(f"podman unshare could not be started: {error}") from error
-    finally:
-        theirs.close()
-    return Namespace(ours, process)
-
-
 @contextlib.asynccontextmanager
 async def running(notes: Path, instance: str) -> AsyncIterator[Namespace]:
     """A broker for as long as the context lasts."""
-    namespace = await start(notes, instance)
+    namespace = Namespace(notes, instance)
+    await namespace.start()
     try:
-        yield namespace
+        async with asyncio.TaskGroup() as tasks:
+            supervising = tasks.create_task(namespace.supervise(), name="broker")
+            try:
+                yield namespace
+            finally:
+                supervising.cancel()
     finally:
         await namespace.close()

@@ -13,10 +13,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from hermes.evidence.changes import share
+from hermes.evidence.events import SandboxHarvested
+from hermes.evidence.record import amend
 from hermes.sandbox.harvest import harvest
 from hermes.sandbox.spec import INSTANCE_LABEL
 
@@ -33,11 +36,11 @@ class Reaper:
         self._notes = notes
         self._instance = instance
 
-    def note(self, name: str, order: dict[str, Any]) -> None:
+    def note(self, name: str, order: dict[str, Any], sensor: str) -> None:
         """Keep what a harvest of this sandbox would need."""
         self._notes.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = self._notes / f".{name}"
-        beside.write_text(json.dumps({**order, "mounts": []}))
+        beside.write_text(json.dumps({"order": {**order, "mounts": []}, "sensor": sensor}))
         beside.replace(self._path(name))
 
     def forget(self, name: str) -> None:
@@ -47,23 +50,33 @@ class Reaper:
     def recover(self) -> list[str]:
         """Harvest whatever is noted of sandboxes that have ended; returns their names."""
         with self._alone():
-            return [path.stem for path in sorted(self._notes.glob("*.json")) if self._take(path)]
+            return self._take_all(self._noted())
 
     def reap(self) -> None:
-        """Harvest and delete every sandbox: their streams are closed, so they have ended."""
+        """Harvest and delete every sandbox: their streams are closed, so they end by themselves.
+
+        What is there at once is meant and nothing later, which a new service has made.
+        """
+        noted = self._noted()
+        containers = self._podman("ps", "--all", "--quiet", "--filter", self._label()).split()
         time.sleep(_GRACE_SECONDS)
-        self.recover()
         with self._alone():
-            names = self._podman("ps", "--all", "--quiet", "--filter", self._label()).split()
-            if names:
-                self._podman("rm", "--force", "--time=0", "--volumes", *names)
+            self._take_all(noted)
+            if containers:
+                self._podman("rm", "--force", "--time=0", "--volumes", *containers)
+
+    def _noted(self) -> list[Path]:
+        return sorted(self._notes.glob("*.json"))
+
+    def _take_all(self, paths: list[Path]) -> list[str]:
+        return [path.stem for path in paths if self._take(path)]
 
     def _take(self, path: Path) -> bool:
         try:
-            order = json.loads(path.read_text())
-            harvest(**order)
-            first = Path(order["changes"])
-            share(first, _others(first, order["stay"]["sessions"]))
+            note = json.loads(path.read_text())
+            order = note["order"]
+            summary = harvest(**order)
+            _tell(note["sensor"], order, summary)
         except (OSError, ValueError, TypeError, KeyError):  # deleted already, or a torn note
             return False
         finally:
@@ -101,8 +114,13 @@ class Reaper:
         return self._notes / f"{name}.json"
 
 
-def _others(first: Path, sessions: list[str]) -> list[Path]:
-    """Find the directories of the further sessions, which lie where the first one's does."""
-    days = first.parent.parent.parent.parent.parent
-    found = [path for session in sessions[1:] for path in days.glob(f"*/*/*/{session}")]
-    return [path for path in found if path != first.parent]
+def _tell(sensor: str, order: dict[str, Any], summary: dict[str, Any]) -> None:
+    """Give every session of the visit the document, and an event of it."""
+    changes, sandbox = Path(order["changes"]), order["stay"]["sandbox"]
+    sessions = changes.parent.parent.parent.parent.parent
+    found = [path for name in order["stay"]["sessions"] for path in sessions.glob(f"*/*/*/{name}")]
+    share(changes, [path for path in found if path != changes.parent])
+    for path in found:
+        now, session = datetime.now(UTC), path.name
+        event = SandboxHarvested(time=now, session=session, sandbox=sandbox, **summary)
+        amend(path, event, sensor)

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from hermes.errors import GuestLostError, PodmanError, ProtocolError
+from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox.attach import Attacher, Receiver, Stream
 from hermes.sandbox.containers import delete_container
@@ -70,6 +70,7 @@ class Sandbox:
         self.since = self.moved = monotonic()
         self.visit: Visit | None = None
         self.present: set[str] = set()
+        self.harvested = False
         self.pid = 0
         self.upper: str | None = None
         self.on_lost: Callable[[Sandbox], None] = lambda _box: None
@@ -144,10 +145,9 @@ class Sandbox:
     async def halt(self) -> bool:
         """End every process but the first; False when nobody answers: then it has ended."""
         try:
-            await asyncio.wait_for(self._multiplexer.halt(), _HALT_SECONDS)
-        except (GuestLostError, TimeoutError):
+            return await asyncio.wait_for(self._multiplexer.halt(), _HALT_SECONDS)
+        except TimeoutError:
             return False
-        return True
 
     async def end(self) -> None:
         """End everything inside by letting go of the stream; idempotent."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from hermes.errors import HermesError, LeaseError, PodmanError
 from hermes.sandbox.boxes import Boxes
+from hermes.sandbox.disk_watch import LOOK_SECONDS
 from hermes.sandbox.sandbox import Sandbox, State
 from hermes.sandbox.workshop import Workshop
 from hermes.settings import PoolSettings
@@ -59,6 +60,7 @@ class Stock:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self._check_forever(), name="pool-check")
+                tasks.create_task(self._watch_disk(), name="pool-disk")
                 try:
                     await self._fill_forever(tasks)
                 finally:
@@ -246,6 +248,14 @@ class Stock:
                     await check()
                 except HermesError as error:
                     log.warning("the pool could not be checked: %s", error)
+
+    async def _watch_disk(self) -> None:
+        """End the stay of whoever fills the disk."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            taken = (*self._boxes.having(State.LEASED), *self._boxes.having(State.LINGERING))
+            for box in await self._workshop.disk.overfull(taken):
+                self.end(box)
 
     async def _check(self) -> None:
         """Replace warm sandboxes that are spent, and delete what is there needlessly."""

@@ -9,6 +9,7 @@ from hermes.guest import ChannelRequest
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.containers import sweep
 from hermes.sandbox.decoy import Decoy, image_id, read_decoy
+from hermes.sandbox.disk_watch import DiskWatch
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.harvester import Harvester
 from hermes.sandbox.host import read_host
@@ -31,6 +32,7 @@ class Workshop:
         self._attacher = Attacher(engine, namespace)
         self._plan = plan
         self._harvester = harvester
+        self.disk = DiskWatch(namespace, plan.settings.disk)
 
     async def open(self) -> None:
         """Learn what the host offers and what the image says; raises HermesError."""

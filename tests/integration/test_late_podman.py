@@ -140,7 +140,7 @@ async def test_one_who_left_does_not_keep_a_closing_pool_from_refusing_the_other
 
 
 def _pool(engine: Engine, plan: Plan, **settings: int) -> Pool:
-    harvester = Harvester(engine, None, Path(), lambda _box, _summary: None)
+    harvester = Harvester(engine, None, Path(), "sensor", lambda _box, _summary: None)
     workshop = Workshop(engine, None, plan, harvester)
     return Pool(workshop, PoolSettings(**settings), lambda _box, _state: None)
 

@@ -152,3 +152,16 @@ def _process_of(container: str, which: str) -> int:
             children = process.children()
             return int(children[0].pid if which == "init" else process.pid)
     raise AssertionError(f"no conmon of {container}")
+
+
+async def test_who_fills_the_disk_ends_his_stay(start: Start) -> None:
+    """More than SANDBOX__DISK, in files that are each small enough, is the end; nobody else's."""
+    hermes = start(POOL__SIZE="2", SANDBOX__DISK="20m")
+    async with hermes.connect() as connection, hermes.connect(source="127.0.0.2") as other:
+        await other.run("true")
+        fill = "for i in 1 2 3 4 5 6 7 8 9; do head -c 9000000 /dev/zero > /root/$i; done; sleep 30"
+        filling = await connection.create_process(fill)
+        async with asyncio.timeout(15):
+            await connection.wait_closed()
+        assert filling.exit_status is None
+        assert (await other.run("echo here")).stdout == "here\n"
