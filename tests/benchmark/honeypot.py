@@ -57,6 +57,7 @@ def _environment(directory: Path, image: str | None, password: str) -> dict[str,
         "AUTH__FAILURE_DELAY_SECONDS": "0",
         "POOL__SIZE": str(POOL_SIZE),
         "POOL__MAX": str(_POOL_MAX),
+        "POOL__LINGER_SECONDS": "0",  # a connection that follows must not find a box in use
         "LIMITS__SESSIONS_PER_VISITOR": "1000",
         "LIMITS__STARTUPS": "1000:30:1000",
         "EVIDENCE__DIR": str(directory / "evidence"),
