@@ -75,7 +75,7 @@ class Service:
             pool = self._pool = await stack.enter_async_context(self._pooled())
             desk = stack.enter_context(self._desk())
             listener = await stack.enter_async_context(self._listening(door, pool, desk))
-            answers = {"pool": lambda: asdict(pool.status())}
+            answers = {"pool": lambda: asdict(pool.status()), "recycle": pool.recycle}
             path = control_path(settings.runtime_dir)
             await stack.enter_async_context(answering(path, answers))
             announce(listener.addresses)
