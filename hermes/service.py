@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from hermes import doctor
-from hermes.control import answering, control_path
+from hermes.control import Answers, answering, control_path
 from hermes.errors import HermesError, HostError
 from hermes.evidence.events import Event, SandboxMoved
 from hermes.evidence.lines import describe
@@ -75,7 +75,11 @@ class Service:
             pool = self._pool = await stack.enter_async_context(self._pooled())
             desk = stack.enter_context(self._desk())
             listener = await stack.enter_async_context(self._listening(door, pool, desk))
-            answers = {"pool": lambda: asdict(pool.status()), "recycle": pool.recycle}
+            answers: Answers = {
+                "pool": lambda: asdict(pool.status()),
+                "addresses": lambda: listener.addresses,
+                "recycle": pool.recycle,
+            }
             path = control_path(settings.runtime_dir)
             await stack.enter_async_context(answering(path, answers))
             announce(listener.addresses)

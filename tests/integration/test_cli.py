@@ -129,7 +129,7 @@ def test_the_version_and_help_are_told(make_hermes: Make) -> None:
     """--version, help of every command, and shell completion work."""
     hermes = make_hermes()
     assert re.fullmatch(r"hermes \d+\.\d+\.\d+\n", hermes.cli("--version").stdout)
-    for command in ("up", "pool", "sessions", "image", "config"):
+    for command in ("up", "doctor", "pool", "sessions", "image", "config"):
         assert "Usage: hermes " + command in hermes.cli(command, "--help").stdout
     hermes.environment |= {"_HERMES_COMPLETE": "complete_bash", "COMP_WORDS": "hermes p"}
     hermes.environment["COMP_CWORD"] = "1"
