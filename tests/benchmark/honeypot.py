@@ -38,9 +38,9 @@ class Honeypot(Server):
         return document
 
     def recorded_bytes(self) -> int:
-        """Measure the largest recording that there is of a program's output."""
+        """Sum the recordings of what programs without a terminal have printed."""
         files = self.evidence.glob("sessions/*/*/*/*/channel-*.stdout")
-        return max((file.stat().st_size for file in files), default=0)
+        return sum(file.stat().st_size for file in files)
 
 
 @contextlib.contextmanager

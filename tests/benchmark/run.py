@@ -160,9 +160,11 @@ def _recorded_bulk(hermes: Honeypot, sshd: Server, report: Report) -> list[Figur
         for server in (hermes, sshd) if number % 2 else (sshd, hermes):
             report(f"1 GB of output of {server.name}, {number + 1} of {_BULK_RUNS}")
             server.settle()
+            before = hermes.recorded_bytes()
             size, seconds = measures.bulk_output(server.target, 1000 * _MEGABYTE, _GCM)
             received.add(server.name, size / _MEGABYTE)
             rate.add(server.name, size / _MEGABYTE / seconds)
-    hermes.settle()
-    recorded.add(hermes.name, hermes.recorded_bytes() / _MEGABYTE)
+            if server is hermes:
+                server.settle()
+                recorded.add(server.name, (hermes.recorded_bytes() - before) / _MEGABYTE)
     return [received, recorded, rate]
