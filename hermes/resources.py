@@ -16,6 +16,11 @@ def containerfiles() -> Path:
     return _find("containerfiles")
 
 
+def seccomp_profile() -> Path:
+    """Return the file that says which system calls a sandbox may make."""
+    return containerfiles() / "seccomp.json"
+
+
 def _find(name: str) -> Path:
     for parent in (_PACKAGE / "data", _PACKAGE.parent):
         if (parent / name).is_dir():

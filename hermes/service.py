@@ -10,18 +10,21 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from hermes import doctor
 from hermes.control import Answers, answering, control_path
 from hermes.errors import HermesError, HostError
-from hermes.evidence.events import Event, SandboxMoved
+from hermes.evidence.events import Event, SandboxHarvested, SandboxMoved
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
 from hermes.evidence.writer import Writer, check_writable
 from hermes.image import Report, ensure
 from hermes.sandbox.api_service import connected
+from hermes.sandbox.collection import Summary
+from hermes.sandbox.harvester import Harvester
 from hermes.sandbox.namespace import running
 from hermes.sandbox.pool import Pool
 from hermes.sandbox.pool_status import PoolStatus
@@ -72,8 +75,8 @@ class Service:
             stack.enter_context(_locked(settings.evidence.dir))
             door = await asyncio.to_thread(prepare, settings.ssh, settings.auth)
             stack.callback(door.close)
-            pool = self._pool = await stack.enter_async_context(self._pooled())
             desk = stack.enter_context(self._desk())
+            pool = self._pool = await stack.enter_async_context(self._pooled(desk))
             listener = await stack.enter_async_context(self._listening(door, pool, desk))
             answers: Answers = {
                 "pool": lambda: asdict(pool.status()),
@@ -94,7 +97,7 @@ class Service:
         return self._listener.status() if self._listener else []
 
     @contextlib.asynccontextmanager
-    async def _pooled(self) -> AsyncIterator[Pool]:
+    async def _pooled(self, desk: Desk) -> AsyncIterator[Pool]:
         """A warm pool on a podman that answers; afterwards no sandbox is left."""
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
@@ -102,8 +105,13 @@ class Service:
             engine = await stack.enter_async_context(connection)
             sandbox = settings.sandbox
             await ensure(engine, sandbox.image, self._report, hostname=sandbox.hostname)
-            namespace = await stack.enter_async_context(running())
-            workshop = Workshop(engine, namespace, _plan(settings))
+            plan = _plan(settings)
+            notes = settings.runtime_dir / "stays"
+            namespace = await stack.enter_async_context(running(notes, plan.instance))
+            harvester = Harvester(
+                engine, namespace, settings.evidence.dir, partial(self._harvested, desk)
+            )
+            workshop = Workshop(engine, namespace, plan, harvester)
             pool = Pool(workshop, settings.pool, self._moved)
             stack.push_async_callback(pool.close)  # also when it never served
             await pool.start()
@@ -153,16 +161,24 @@ class Service:
 
     def _moved(self, box: Sandbox, state: State) -> None:
         """Make an event of a sandbox's new state."""
-        stay = box.stay
+        visit = box.visit
         self._heard(
             SandboxMoved(
                 time=datetime.now(UTC),
-                session=next(reversed(stay.sessions), "") if stay else "",
+                session=next(reversed(visit.sessions), "") if visit else "",
                 sandbox=box.name,
                 state=state,
-                visitor=stay.visitor if stay else None,
+                visitor=visit.visitor if visit else None,
             )
         )
+
+    def _harvested(self, desk: Desk, box: Sandbox, summary: Summary) -> None:
+        """Add the harvest to the record of each session of the visit."""
+        for session, directory in box.visit.sessions.items() if box.visit else ():
+            event = SandboxHarvested(
+                time=datetime.now(UTC), session=session, sandbox=box.name, **vars(summary)
+            )
+            desk.amend(directory, event)
 
     def _heard(self, event: Event) -> None:
         self.events.append(event)

@@ -134,6 +134,7 @@ class SandboxSettings(Group):
     cpus: float = Field(0.5, ge=0.05, le=64, description="share of CPUs")
     pids: int = Field(100, ge=10, le=10000, description="most processes")
     tmpfs_size: Size = Field(50 << 20, ge=1 << 20, description="size of /tmp")
+    disk: Size = Field(1 << 30, ge=1 << 20, description="largest file inside, such as 1g")
     capabilities: Capabilities = Field(
         ("CHOWN", "SETUID", "SETGID", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL"),
         description="capabilities kept, with commas; SECURITY.md justifies each",

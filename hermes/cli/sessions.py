@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -16,8 +17,10 @@ from hermes.cli.options import AsJson, EnvFile
 from hermes.cli.output import stdout
 from hermes.cli.play import play_channel
 from hermes.cli.telling import tell
-from hermes.errors import SettingsError
+from hermes.errors import EvidenceError, SettingsError
+from hermes.evidence import changes as changes_file
 from hermes.evidence import store
+from hermes.evidence.changes import Changes
 from hermes.evidence.story import Story, to_json
 from hermes.settings_source import load
 from hermes.text import printable
@@ -69,11 +72,12 @@ def show(session: Session, *, as_json: AsJson = False, env_file: EnvFile = None)
     """Tell one session: who, what was tried, what was run, how it ended."""
     root = load(env_file).settings.evidence.dir
     directory = store.find(root, session)
-    story = store.read(directory)
+    story, changes = store.read(directory), _changes(directory)
     if as_json:
-        typer.echo(json.dumps(to_json(story), indent=1))
+        told = {**to_json(story), "changes": changes and changes_file.to_json(changes)}
+        typer.echo(json.dumps(told, indent=1))
         return
-    stdout().print(tell(story, directory))
+    stdout().print(tell(story, directory, changes))
 
 
 @app.command()
@@ -92,6 +96,14 @@ def play(
     """Replay a channel on this terminal, as the attacker saw it."""
     directory = store.find(load(env_file).settings.evidence.dir, session)
     play_channel(directory, store.read(directory), channel, sys.stdout, speed, max_idle)
+
+
+def _changes(directory: Path) -> Changes | None:
+    try:
+        return changes_file.read(directory)
+    except EvidenceError as error:  # the rest of the story is worth telling
+        typer.echo(f"hermes: {error}", err=True)
+        return None
 
 
 def _since(stories: Iterator[Story], earliest: datetime | None) -> Iterator[Story]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -9,12 +10,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from hermes.evidence.changes import Change, Changes
 from hermes.evidence.lines import ending
 from hermes.evidence.story import ChannelStory, Credential, Story
 from hermes.text import printable
 
+MOST_CHANGES: Final = 20
 
-def tell(story: Story, directory: Path) -> RenderableType:
+
+def tell(story: Story, directory: Path, changes: Changes | None = None) -> RenderableType:
     """Lay it out; nothing the attacker chose is read as markup or reaches the terminal raw."""
     parts: list[RenderableType] = [Rule(f"session {story.session}"), _facts(story, directory)]
     sections = (
@@ -22,6 +26,7 @@ def tell(story: Story, directory: Path) -> RenderableType:
         ("channels", _channels(story)),
         ("asked to be forwarded to", map(_plain, story.forwards)),
         ("refused", map(_plain, story.refusals)),
+        ("changed in the sandbox", _changes(changes) if changes else ()),
     )
     for title, lines in sections:
         shown = list(lines)
@@ -82,6 +87,31 @@ def _channel(channel: ChannelStory) -> Text:
         text.append(f", {channel.unrecorded_bytes} bytes not recorded", "red")
     for line in (channel.command or "").splitlines():
         text.append(f"\n   $ {printable(line, 2000)}", "bold")
+    return text
+
+
+def _changes(changes: Changes) -> Iterator[Text]:
+    """List what is no mere directory, as an overlay copies those that hold a change."""
+    told = [change for change in changes.changes if change.kind != "directory"]
+    for change in told[:MOST_CHANGES]:
+        yield _change(change)
+    if len(told) > MOST_CHANGES:
+        yield Text(f"… and {len(told) - MOST_CHANGES} more: see --json", "dim")
+    for why, number in changes.left_out.items():
+        yield Text(f"left out: {number} ({printable(why)})", "red")
+
+
+def _change(change: Change) -> Text:
+    text = Text(printable(change.path, 120))
+    match change.kind:
+        case "file":
+            text.append(f"  {change.size} bytes", "dim")
+            unread = f"not read: {printable(change.truncated or '')}"
+            text.append(f"  {change.sha256 or unread}", "dim")
+        case "link":
+            text.append(f"  -> {printable(change.target or '')}", "dim")
+        case _:
+            text.append(f"  {change.kind}", "dim")
     return text
 
 

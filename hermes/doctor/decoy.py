@@ -12,7 +12,7 @@ from hermes.sandbox.api_service import connected
 from hermes.sandbox.containers import delete_container, sweep
 from hermes.sandbox.decoy import DEFAULT_BANNER, image_id, installed_banner, read_decoy, read_file
 from hermes.sandbox.engine import Engine
-from hermes.sandbox.spec import INIT, INSTANCE_LABEL
+from hermes.sandbox.spec import COMMAND, INSTANCE_LABEL
 from hermes.settings import Settings
 
 _RELEASE: Final = ("/usr/lib/os-release", "/etc/os-release")
@@ -45,7 +45,7 @@ async def _read(
 ) -> persona.Persona:
     instance = hashlib.sha256(f"doctor {runtime_dir}".encode()).hexdigest()[:12]
     await sweep(engine, instance)  # what one that was killed has left
-    document = {"image": image, "command": [INIT], "labels": {INSTANCE_LABEL: instance}}
+    document = {"image": image, "command": list(COMMAND), "labels": {INSTANCE_LABEL: instance}}
     created = await engine.json("POST", "/containers/create", document=document, settle=True)
     name = str(created["Id"])
     try:
@@ -57,7 +57,7 @@ async def _read(
             ssh=await read_file(engine, name, _SSH),
             hostname=facts.hostname,
             labelled_hostname=labelled,
-            has_init=bool(await read_file(engine, name, INIT)),
+            has_init=bool(await read_file(engine, name, COMMAND[0])),
         )
     finally:
         await delete_container(engine, name)

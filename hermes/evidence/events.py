@@ -129,6 +129,22 @@ class ForwardRequested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SandboxHarvested(Event):
+    """What the session's sandbox had changed was taken; it may come after the session's end.
+
+    ``files`` and ``bytes`` are those in ``changes.json``, ``artifacts`` the distinct ones kept.
+    """
+
+    action = "sandbox-harvested"
+    sandbox: str = ecs("container.name")
+    files: int = ecs("hermes.harvest.files")
+    bytes: int = ecs("hermes.harvest.bytes")
+    artifacts: int = ecs("hermes.harvest.artifacts")
+    complete: bool = ecs("hermes.harvest.complete")
+    seconds: float = ecs("hermes.harvest.seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionClosed(Event):
     """The connection ended, and why; ``dropped_events`` were more than a session may write."""
 

@@ -5,7 +5,7 @@ from hermes.evidence.events import Event
 from hermes.text import printable
 
 
-def describe(event: Event) -> str:  # noqa: C901 - one case for each type
+def describe(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each type
     """Say what happened; nothing the attacker chose can leave the line."""
     match event:
         case ev.SessionConnected():
@@ -32,6 +32,10 @@ def describe(event: Event) -> str:  # noqa: C901 - one case for each type
             return f"{event.kind} refused: {printable(event.reason)}"
         case ev.ForwardRequested():
             return f"asked for {printable(event.target_host)}:{event.target_port}"
+        case ev.SandboxHarvested():
+            part = "" if event.complete else ", incomplete"
+            kept = f"{event.files} files, {event.artifacts} artifacts"
+            return f"harvested {event.sandbox}: {kept}{part}"
         case ev.SessionClosed():
             dropped = f", {event.dropped_events} events dropped" if event.dropped_events else ""
             return f"closed after {event.seconds:.1f} s: {printable(event.reason)}{dropped}"

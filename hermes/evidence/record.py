@@ -13,7 +13,7 @@ from hermes.evidence import store, story
 from hermes.evidence.documents import to_line
 from hermes.evidence.events import Event, SessionClosed
 from hermes.evidence.recording import Budget, Recording, Screen, StreamRecording, TerminalRecording
-from hermes.evidence.writer import Writer, replace_file
+from hermes.evidence.writer import Writer, append_line, replace_file
 
 MOST_EVENTS: Final = 10_000
 MOST_EVENT_BYTES: Final = 8 << 20
@@ -42,6 +42,12 @@ class Desk:
     def begin(self) -> "SessionRecord":
         """Start the record of a new session."""
         return SessionRecord(self, secrets.token_hex(6), datetime.now(UTC))
+
+    def amend(self, directory: Path, event: Event) -> None:
+        """Add a fact that was found out after a session's end, and have the story told anew."""
+        line = to_line(event, self.sensor)
+        self.writer.submit(lambda: _amend(directory, line), 0)
+        self.listener(event)
 
 
 class SessionRecord:
@@ -86,7 +92,7 @@ class SessionRecord:
         last = replace(last, dropped_events=self._dropped_events)
         self._sink.close(to_line(last, self._desk.sensor))
         self._desk.listener(last)
-        self._desk.writer.submit(self._write_story, 0)
+        self._desk.writer.submit(lambda: _write_story(self.directory), 0)
 
     def _write(self, event: Event) -> bool:
         if self._events.spent:
@@ -94,15 +100,20 @@ class SessionRecord:
         line = to_line(event, self._desk.sensor)
         return self._events.take(len(line), 1) and self._sink.write(line)
 
-    def _write_story(self) -> bool:
-        """Tell the story from the file, in the writer's thread: it may be long."""
-        try:
-            told = store.read(self.directory)
-        except EvidenceError:  # the disk took no event, and the writer has said so
-            return False
-        data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
-        replace_file(self.directory / "session.json", data)
-        return True
+
+def _amend(directory: Path, line: bytes) -> bool:
+    return append_line(directory / "events.jsonl", line) and _write_story(directory)
+
+
+def _write_story(directory: Path) -> bool:
+    """Tell the story from the file, in the writer's thread: it may be long."""
+    try:
+        told = store.read(directory)
+    except EvidenceError:  # the disk took no event, and the writer has said so
+        return False
+    data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
+    replace_file(directory / "session.json", data)
+    return True
 
 
 def session_directory(root: Path, session: str, started: datetime) -> Path:

@@ -2,14 +2,24 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hermes.errors import EvidenceError, SessionNotFoundError
+from hermes.evidence import changes
+from hermes.evidence.changes import Change
 from hermes.evidence.documents import from_lines
 from hermes.evidence.story import Story, fold
 
 _ID = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Where an artifact was seen."""
+
+    sessions: set[str]
+    paths: set[str]
 
 
 def session_directories(root: Path) -> Iterator[Path]:
@@ -24,6 +34,18 @@ def stories(root: Path) -> Iterator[Story]:
     for _day, directories in _by_day(root):
         told = [s for s in map(_read_or_none, directories) if s is not None]
         yield from sorted(told, key=lambda s: s.started, reverse=True)
+
+
+def bringers(root: Path) -> dict[str, Brought]:
+    """By the hash of each artifact: the sessions whose sandbox had it, and its paths there."""
+    brought: dict[str, Brought] = {}
+    for directory in session_directories(root):
+        for change in _changes_or_none(directory):
+            if change.sha256 is not None:
+                entry = brought.setdefault(change.sha256, Brought(set(), set()))
+                entry.sessions.add(directory.name)
+                entry.paths.add(change.path)
+    return brought
 
 
 def find(root: Path, session: str) -> Path:
@@ -55,6 +77,14 @@ def _by_day(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     for directory in session_directories(root):
         days.setdefault(directory.parent, []).append(directory)
     yield from days.items()
+
+
+def _changes_or_none(directory: Path) -> tuple[Change, ...]:
+    try:
+        found = changes.read(directory)
+    except EvidenceError:  # as with a story: the others are worth more than none
+        return ()
+    return found.changes if found else ()
 
 
 def _read_or_none(directory: Path) -> Story | None:

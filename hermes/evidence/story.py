@@ -39,6 +39,16 @@ class ChannelStory:
 
 
 @dataclass(frozen=True)
+class HarvestStory:
+    """What the sandbox had changed, in figures; ``changes.json`` has the rest."""
+
+    files: int
+    bytes: int
+    artifacts: int
+    complete: bool
+
+
+@dataclass(frozen=True)
 class Story:
     """Everything known of a session; ``ended`` is None while it is open or after a crash."""
 
@@ -52,6 +62,7 @@ class Story:
     channels: tuple[ChannelStory, ...] = ()
     refusals: tuple[str, ...] = ()
     forwards: tuple[str, ...] = ()
+    harvest: HarvestStory | None = None
     ended: datetime | None = None
     reason: str | None = None
     seconds: float | None = None
@@ -103,6 +114,7 @@ def to_json(story: Story) -> dict[str, Any]:
         "channels": [vars(channel) for channel in story.channels],
         "refusals": list(story.refusals),
         "forwards": list(story.forwards),
+        "harvest": vars(story.harvest) if story.harvest else None,
         "dropped_events": story.dropped_events,
         "damaged_lines": story.damaged_lines,
     }
@@ -157,6 +169,8 @@ def _with_fact(story: Story, event: Event) -> Story:
             return replace(story, client_version=event.version)
         case ev.SandboxLeased():
             return replace(story, sandbox=event.sandbox)
+        case ev.SandboxHarvested():
+            return replace(story, harvest=_harvest(event))
         case ev.SessionClosed():
             return replace(
                 story,
@@ -172,6 +186,10 @@ def _with_fact(story: Story, event: Event) -> Story:
 def _credential(event: ev.LoginAttempted) -> Credential:
     secret = event.password if event.password is not None else event.fingerprint
     return Credential(event.method, event.user, secret or "", event.outcome == "success")
+
+
+def _harvest(event: ev.SandboxHarvested) -> HarvestStory:
+    return HarvestStory(event.files, event.bytes, event.artifacts, event.complete)
 
 
 def _channel(event: ev.ChannelOpened) -> ChannelStory:

@@ -5,6 +5,7 @@ left out, because neither the attacker nor the other sessions may wait for it.
 """
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -133,7 +134,7 @@ def check_writable(directory: Path) -> None:
 
 def _append(file: FileIO, data: bytes) -> None:
     """Write everything or, when the disk refuses a part, nothing: a torn line spoils the next."""
-    before = file.tell()
+    before = file.seek(0, os.SEEK_END)
     left = memoryview(data)
     try:
         while left:
@@ -142,6 +143,18 @@ def _append(file: FileIO, data: bytes) -> None:
         file.seek(before)
         file.truncate()
         raise
+
+
+def append_line(path: Path, line: bytes) -> bool:
+    """Append to a file of whole lines; False when it is gone. Blocks, raises OSError."""
+    try:
+        with path.open("r+b", buffering=0) as file:
+            if file.seek(0, os.SEEK_END) and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
+                line = b"\n" + line  # a crash cut the last one short: it must not spoil this one
+            _append(file, line)
+    except FileNotFoundError:  # evidence may be moved away while its sandbox lingers
+        return False
+    return True
 
 
 def replace_file(path: Path, data: bytes) -> None:

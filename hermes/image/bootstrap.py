@@ -10,7 +10,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +18,11 @@ from hermes.doctor import check_subids
 from hermes.errors import ImageError
 from hermes.image import archive
 from hermes.image.archive import Archive
-from hermes.image.identity import LABEL, Identity
+from hermes.image.guest_init import check_compiler, furnishing
 from hermes.image.process import follow
 from hermes.image.progress import IMPORTING, BootstrapProgress, Report
 from hermes.image.recipe import Recipe
 from hermes.image.workspace import workspace
-from hermes.resources import containerfiles
 from hermes.sandbox.engine import Engine
 
 _IMPORT_SECONDS: Final = 600.0
@@ -51,11 +50,11 @@ async def bootstrap(engine: Engine, recipe: Recipe, report: Report) -> None:
         options = await _apt_proxies()
         host = await asyncio.to_thread(archive.of_host)
         command = mmdebstrap_command(
-            recipe, host, tarball, decoy=containerfiles() / "decoy", apt_options=options
+            recipe, host, tarball, decoy=await furnishing(directory), apt_options=options
         )
         await _run(command, report)
         report(IMPORTING.stage, IMPORTING.fraction)
-        await import_root(engine, tarball, recipe.tag, recipe.identity)
+        await import_root(engine, tarball, recipe.tag, recipe.labels())
 
 
 def check_host() -> None:
@@ -66,6 +65,7 @@ def check_host() -> None:
                 f"{program} is not installed, and a decoy cannot be built without it: "
                 f"run apt install {package}, or use --from IMAGE"
             )
+    check_compiler()
     check_subids(getpass.getuser(), os.getuid())
 
 
@@ -111,9 +111,10 @@ def furnish_hook(recipe: Recipe) -> str:
     return f'env {settings} chroot "$1" sh /mnt/decoy/furnish.sh'
 
 
-async def import_root(engine: Engine, tarball: Path, tag: str, identity: Identity) -> None:
+async def import_root(engine: Engine, tarball: Path, tag: str, labels: Mapping[str, str]) -> None:
     """Make a podman image of a root file system."""
-    query = {"reference": tag, "changes": f"LABEL {LABEL}={identity.label()}"}
+    changes = [f"LABEL {name}={value}" for name, value in labels.items()]
+    query = {"reference": tag, "changes": changes}
     file = await asyncio.to_thread(tarball.open, "rb")
     try:
         await engine.request(

@@ -43,6 +43,6 @@ def read(document: dict[str, Any]) -> Iterator[DecoyImage]:
         )
 
 
-def label_of(document: dict[str, Any]) -> str:
-    """Return the value of our label, or nothing."""
-    return str((document.get("Labels") or {}).get(LABEL, ""))
+def label_of(document: dict[str, Any], name: str = LABEL) -> str:
+    """Return the value of one of our labels, or nothing."""
+    return str((document.get("Labels") or {}).get(name, ""))

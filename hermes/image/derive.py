@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from hermes.errors import ImageError, PodmanNotFoundError
-from hermes.image.identity import LABEL
+from hermes.image.guest_init import check_compiler, furnishing
 from hermes.image.process import follow
 from hermes.image.progress import DerivationProgress, Report
 from hermes.image.recipe import Recipe
-from hermes.resources import containerfiles
+from hermes.image.workspace import SOURCES_BYTES, workspace
 from hermes.sandbox.engine import Engine
 
 _LAST_WORDS: Final = 2
@@ -21,6 +21,7 @@ async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
     """Build the decoy; ImageError names the image that cannot be had or furnished."""
     if shutil.which("podman") is None:
         raise ImageError("podman is not installed, and no image can be built without it")
+    check_compiler()
     if not await exists(engine, recipe.base):
         await _pull(engine, recipe.base, report)
     progress = DerivationProgress()
@@ -30,7 +31,9 @@ async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
             report(step.stage, step.fraction)
 
     report("building", 0.0)
-    last = await _podman(build_command(engine.socket, recipe, containerfiles() / "decoy"), on_line)
+    async with workspace(SOURCES_BYTES) as directory:
+        command = build_command(engine.socket, recipe, await furnishing(directory))
+        last = await _podman(command, on_line)
     if last is not None:
         raise ImageError(
             f"{recipe.base} cannot be made a decoy ({last}): "
@@ -53,7 +56,7 @@ def build_command(socket: Path, recipe: Recipe, decoy: Path) -> tuple[str, ...]:
     return (
         *("podman", "--url", f"unix://{socket}", "build", "--pull=never", "--network=host"),
         *("--layers=false", "--force-rm", "--tag", recipe.tag),
-        *("--label", f"{LABEL}={recipe.identity.label()}"),
+        *(word for label in recipe.labels().items() for word in ("--label", "=".join(label))),
         *(word for name, value in arguments for word in ("--build-arg", f"{name}={value}")),
         *("--file", str(decoy / "Containerfile"), str(decoy)),
     )

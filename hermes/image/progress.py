@@ -48,6 +48,7 @@ _PHASES: Final = (
     _Phase("I: creating tarball", "packing", 0.86, 0.92),
 )
 IMPORTING: Final = Step("importing into podman", 0.92)
+MAPPING: Final = Step("copying for the sandboxes' user namespace", 0.96)
 DONE: Final = Step("done", 1.0)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from hermes.image.identity import Identity, draw, new_seed
+from hermes.image import guest_init
+from hermes.image.identity import LABEL, Identity, draw, new_seed
 
 BOOTSTRAP: Final = "bootstrap"
 DEFAULT_TAG: Final = "localhost/hermes-decoy:latest"
@@ -29,6 +30,10 @@ class Recipe:
         """Return a recipe whose result no other one resembles."""
         seed = new_seed()
         return cls(tag, base, draw(seed, hostname), seed, int(time.time()))
+
+    def labels(self) -> dict[str, str]:
+        """Return what the image says about itself, outside of it."""
+        return {LABEL: self.identity.label(), guest_init.LABEL: guest_init.version()}
 
     def variables(self) -> Iterator[tuple[str, str]]:
         """Yield what furnish.sh wants to know."""

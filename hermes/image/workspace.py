@@ -15,6 +15,7 @@ from hermes.image.process import follow
 
 PREFIX: Final = "hermes-build-"
 BUILD_BYTES: Final = 2 << 30
+SOURCES_BYTES: Final = 16 << 20
 _TRAVERSABLE: Final = 0o711
 
 
@@ -31,15 +32,15 @@ def choose(directories: Iterable[Path], wanted: int = BUILD_BYTES) -> Path:
             return directory
     names = " nor ".join(str(directory) for directory in tried)
     raise ImageError(
-        f"a decoy needs {wanted >> 30} GB to be built in and neither {names} has them: "
+        f"a decoy needs {wanted >> 20} MB to be built in and neither {names} has them: "
         "free some space"
     )
 
 
 @asynccontextmanager
-async def workspace() -> AsyncIterator[Path]:
-    """Make a directory, and remove it with whatever a build left in it."""
-    parent = await asyncio.to_thread(choose, candidates())
+async def workspace(wanted: int = BUILD_BYTES) -> AsyncIterator[Path]:
+    """Make a directory with room for ``wanted`` bytes; what a build left in it goes with it."""
+    parent = await asyncio.to_thread(choose, candidates(), wanted)
     for stale in await asyncio.to_thread(abandoned, parent):
         await remove(stale)
     path = Path(await asyncio.to_thread(tempfile.mkdtemp, "", f"{PREFIX}{os.getpid()}-", parent))

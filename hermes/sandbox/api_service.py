@@ -8,6 +8,8 @@ import shutil
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
+from socket import AF_UNIX
+from socket import socket as unix_socket
 from typing import Final
 
 from hermes.errors import HermesError, HostError, PodmanError
@@ -115,12 +117,12 @@ class ApiService:
         try:
             async with asyncio.timeout(START_SECONDS):
                 while process.returncode is None:
-                    if await asyncio.to_thread(self.socket.exists):
+                    if await asyncio.to_thread(accepts, self.socket):
                         return
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise PodmanError(
-                f"podman's API service made no socket in {START_SECONDS:g} s"
+                f"podman's API service took no connection in {START_SECONDS:g} s"
             ) from error
         words = await asyncio.to_thread(self._log.read_text, errors="replace")
         last = words.strip().splitlines()[-1:] or [f"status {process.returncode}"]
@@ -145,6 +147,16 @@ async def connected(socket: Path | None, runtime_dir: Path) -> AsyncIterator[Eng
         stack.push_async_callback(engine.close)
         await check_answers(engine)
         yield engine
+
+
+def accepts(path: Path) -> bool:
+    """Whether somebody takes connections: a socket that is not yet listened on refuses them."""
+    with unix_socket(AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):  # not made yet, or not listened on
+            return False
+    return True
 
 
 async def check_answers(engine: Engine) -> None:

@@ -1,9 +1,10 @@
 """A process in the service user's user namespace, which may touch what sub-ids own.
 
-``podman unshare python -m hermes.sandbox.broker`` with a SOCK_SEQPACKET socket as standard
-input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id", "result"}``,
-each one JSON message; the answer to ``attach`` carries a descriptor. It ends with its socket.
-It imports little, because it stands beside every service, and starts before the first sandbox.
+``podman unshare python -m hermes.sandbox.broker NOTES INSTANCE`` with a SOCK_SEQPACKET socket
+as standard input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
+"result"}``, each one JSON message; the answer to ``attach`` carries a descriptor; ``note``,
+``forget`` and ``leave`` are not answered. It ends with its socket. When that is closed without
+``leave``, the service was killed, and the broker does for it what cannot wait.
 """
 
 import contextlib
@@ -14,7 +15,11 @@ import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+
+from hermes.sandbox.harvest import harvest, usage
+from hermes.sandbox.reaper import Reaper
 
 LARGEST_MESSAGE = 64 << 10
 WORKERS = 2
@@ -38,20 +43,36 @@ def connect(path: str) -> socket.socket:
 class Broker:
     """Answers requests until the socket's other end is closed."""
 
-    def __init__(self, asked: socket.socket) -> None:
+    def __init__(self, asked: socket.socket, reaper: Reaper) -> None:
         self._asked = asked
+        self._reaper = reaper
         self._workers = ThreadPoolExecutor(WORKERS)
-        self._deeds: dict[str, Callable[..., Any]] = {}
+        self._deeds: dict[str, Callable[..., Any]] = {
+            "harvest": harvest,
+            "usage": usage,
+            "recover": reaper.recover,
+        }
 
-    def serve(self) -> None:
-        """Answer; what takes long is done on a worker."""
-        while message := self._asked.recv(LARGEST_MESSAGE):
+    def serve(self) -> bool:
+        """Answer, what takes long on a worker; True when the service took its leave."""
+        while message := self._receive():
             request = json.loads(message)
             number, do = request.pop("id"), request.pop("do")
+            if do == "leave":
+                return True
             if do == "attach":
                 self._attach(number, **request)
+            elif do in ("note", "forget"):
+                getattr(self._reaper, do)(**request)
             else:
                 self._workers.submit(self._perform, number, self._deeds[do], request)
+        return False
+
+    def _receive(self) -> bytes:
+        try:
+            return self._asked.recv(LARGEST_MESSAGE)
+        except ConnectionError:  # killed with answers unread
+            return b""
 
     def _attach(self, number: int, path: str) -> None:
         try:
@@ -67,15 +88,19 @@ class Broker:
             self._answer({"id": number, "error": str(error)})
 
     def _answer(self, document: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionError):  # nobody listens any more
+        with contextlib.suppress(ConnectionError):  # nobody listens any more
             socket.send_fds(self._asked, [json.dumps(document).encode()], descriptors or [])
 
 
 def main() -> None:
     """Serve on standard input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the service
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # those are for the service, which then says so
+    notes, instance = sys.argv[1:]
+    reaper = Reaper(Path(notes), instance)
     with socket.socket(fileno=sys.stdin.fileno()) as asked:
-        Broker(asked).serve()
+        if not Broker(asked, reaper).serve():
+            reaper.reap()
 
 
 if __name__ == "__main__":

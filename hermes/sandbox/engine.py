@@ -6,9 +6,11 @@ The API is described at https://docs.podman.io/en/latest/_static/api.html.
 """
 
 import asyncio
+import contextlib
 import functools
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,6 +24,7 @@ from hermes.errors import PodmanError, PodmanNotFoundError
 API_VERSION: Final = "4.0.0"
 REQUEST_SECONDS: Final = 20.0
 _THREADS: Final = 8
+_PIECE_BYTES: Final = 1 << 20
 _OK: Final = 300
 _NOT_FOUND: Final = 404
 
@@ -50,7 +53,7 @@ class Engine:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         document: object = None,
         body: Body = None,
         seconds: float | None = None,
@@ -76,6 +79,31 @@ class Engine:
         call = functools.partial(_perform, send, method, path)
         answer = asyncio.get_running_loop().run_in_executor(self._threads, call)
         return await (_settled(answer) if settle else answer)
+
+    async def header(self, path: str, name: str, *, query: Mapping[str, str]) -> str | None:
+        """Return one header of the answer to HEAD; raises as `request`."""
+        send = functools.partial(
+            self._client.api.head, path, params=dict(query), timeout=self._seconds
+        )
+        call = functools.partial(_header, send, path, name)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def download(
+        self, path: str, *, query: Mapping[str, str] | None = None, most_bytes: int
+    ) -> IO[bytes]:
+        """Return the answer to GET as a file that the caller closes; large ones are on disk.
+
+        Raises as `request`, and PodmanError for more than ``most_bytes``.
+        """
+        send = functools.partial(
+            self._client.api.get,
+            path,
+            params=dict(query or {}),
+            timeout=self._seconds,
+            stream=True,
+        )
+        call = functools.partial(_download, send, path, most_bytes)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def json(self, method: str, path: str, **arguments: Any) -> Any:
         """Return what `request` answers, decoded."""
@@ -113,6 +141,44 @@ def _perform(send: "functools.partial[requests.Response]", method: str, path: st
     gone = response.status_code == _NOT_FOUND or "no such container" in reason
     kind = PodmanNotFoundError if gone else PodmanError
     raise kind(f"podman refused {method} {path}: {reason}")
+
+
+def _header(send: "functools.partial[Any]", path: str, name: str) -> str | None:
+    try:
+        response: requests.Response = send()
+    except (requests.RequestException, ClientError, OSError) as error:
+        raise PodmanError(f"podman's API did not answer HEAD {path}: {error}") from error
+    _check_found(response, f"HEAD {path}", b"")
+    return response.headers.get(name)
+
+
+def _download(send: "functools.partial[Any]", path: str, most_bytes: int) -> IO[bytes]:
+    with contextlib.ExitStack() as unwanted:
+        file = unwanted.enter_context(tempfile.SpooledTemporaryFile(_PIECE_BYTES))
+        try:
+            response: requests.Response = send()
+            with contextlib.closing(response):
+                failed = response.status_code >= _OK
+                _check_found(response, f"GET {path}", response.content if failed else b"")
+                _pour(response, file, path, most_bytes)
+        except (requests.RequestException, ClientError, OSError) as error:
+            raise PodmanError(f"podman's API did not answer GET {path}: {error}") from error
+        unwanted.pop_all()
+    file.seek(0)
+    return file
+
+
+def _pour(response: requests.Response, file: IO[bytes], path: str, most_bytes: int) -> None:
+    for piece in response.iter_content(_PIECE_BYTES):
+        if file.tell() + len(piece) > most_bytes:
+            raise PodmanError(f"podman's answer to GET {path} is larger than {most_bytes} bytes")
+        file.write(piece)
+
+
+def _check_found(response: requests.Response, what: str, content: bytes) -> None:
+    if response.status_code >= _OK:
+        kind = PodmanNotFoundError if response.status_code == _NOT_FOUND else PodmanError
+        raise kind(f"podman refused {what}: {_reason(content) or response.status_code}")
 
 
 def _reason(content: bytes) -> str:

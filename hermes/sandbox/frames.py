@@ -17,6 +17,7 @@ WINDOW output taken (4): so much more may be sent
 RESIZE columns (2), rows (2)
 SIGNAL number as Linux has it (1), for the program's process group
 CLOSE  hang up; the guest answers CLOSED, and then the number is free again
+HALT   end every process but the first; the guest answers HALTED and opens no more
 ====== ============================================================================
 
 From the guest:
@@ -31,6 +32,7 @@ NO_OUTPUT    no more output will come
 TAKEN        input taken (4): so much more may be sent
 EXITED       0 and the status, or 1 and the number of the signal (1 + 1)
 CLOSED       the channel's number is free
+HALTED       every process but the first has ended
 ============ ======================================================================
 
 The guest is in an attacker's hands: whatever `Decoder` returns has a known type and a
@@ -69,6 +71,7 @@ class ToGuest(IntEnum):
     RESIZE = 6
     SIGNAL = 7
     CLOSE = 8
+    HALT = 9
 
 
 class FromGuest(IntEnum):
@@ -83,6 +86,7 @@ class FromGuest(IntEnum):
     TAKEN = 22
     EXITED = 23
     CLOSED = 24
+    HALTED = 25
 
 
 _SIZES: Final = {
@@ -95,6 +99,7 @@ _SIZES: Final = {
     FromGuest.TAKEN: (4, 4),
     FromGuest.EXITED: (2, 2),
     FromGuest.CLOSED: (0, 0),
+    FromGuest.HALTED: (0, 0),
 }
 
 

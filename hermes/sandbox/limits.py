@@ -10,9 +10,16 @@ _SWAP: Final = "memory.swap.max"
 
 def unenforced(pid: int, limits: dict[str, Any]) -> list[str]:
     """Name the files of cgroup v2 that do not say what ``limits`` (OCI resources) claim."""
+    return [name for name, _, _ in differences(pid, limits)]
+
+
+def differences(pid: int, limits: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Like `unenforced`, each with what was expected and what its file says; empty: no file."""
     group = _group_of(pid)
     # crun puts a container's processes into a child of the group that has the limits.
-    return differing((group, group.parent) if group else (), limits)
+    places = (group, group.parent) if group else ()
+    wanted = _expected(limits)
+    return [(name, wanted[name], _said(name, places)) for name in differing(places, limits)]
 
 
 def differing(places: Sequence[Path], limits: dict[str, Any]) -> list[str]:
@@ -24,6 +31,10 @@ def differing(places: Sequence[Path], limits: dict[str, Any]) -> list[str]:
         # A kernel that does not account for swap has no file to hold a limit of it.
         and (name != _SWAP or any((place / name).exists() for place in places))
     ]
+
+
+def _said(name: str, places: Sequence[Path]) -> str:
+    return next((text for place in places if (text := _read(place / name))), "")
 
 
 def _expected(limits: dict[str, Any]) -> dict[str, str]:

@@ -34,6 +34,7 @@ class Multiplexer:
         self._channels: dict[int, GuestChannel] = {}
         self._free = deque(range(frames.CHANNELS))
         self._ready = asyncio.Event()
+        self._halted = asyncio.Event()
         self._lost: GuestLostError | None = None
 
     @property
@@ -65,11 +66,19 @@ class Multiplexer:
             raise
         return channel
 
+    async def halt(self) -> None:
+        """End every process but the guest's first and wait for it; raises GuestLostError."""
+        self.send(frames.frame(ToGuest.HALT))
+        await self._halted.wait()
+        self._check()
+
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Take bytes from the guest; raises ProtocolError, after which it must be ended."""
         for frame in self._decoder.feed(data):
             if frame.type is FromGuest.READY:
                 self._take_ready(frame)
+            elif frame.type is FromGuest.HALTED:
+                self._halted.set()
             elif frame.type is FromGuest.CLOSED:
                 self._take_closed(frame.channel)
             elif (channel := self._channels.get(frame.channel)) is not None:
@@ -83,6 +92,7 @@ class Multiplexer:
             return
         self._lost = GuestLostError(f"{self._name} is gone: {reason}")
         self._ready.set()
+        self._halted.set()
         for channel in self._channels.values():
             channel.wake()
 

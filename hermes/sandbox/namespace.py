@@ -10,13 +10,18 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 from hermes.errors import PodmanError
 from hermes.sandbox.broker import LARGEST_MESSAGE
+from hermes.sandbox.collection import Order, Summary, Usage
 
 log = logging.getLogger(__name__)
 
+USAGE_SECONDS: Final = 5.0
+RECOVER_SECONDS: Final = 120.0
+USAGE_FILES: Final = 500_000
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
 _Answer = tuple[Any, int | None]
@@ -45,8 +50,34 @@ class Namespace:
             raise PodmanError("the broker sent no descriptor")
         return socket.socket(fileno=descriptor)
 
+    async def harvest(self, order: Order) -> Summary:
+        """Take what a container that has ended changed; raises PodmanError."""
+        seconds = order.caps.seconds + _ANSWER_SECONDS
+        answer, _ = await self._ask("harvest", seconds, **order.to_json())
+        return Summary(**answer)
+
+    def note(self, name: str, order: Order) -> None:
+        """Have it harvested when this process is killed; returns at once."""
+        self._tell("note", name=name, order=order.to_json())
+
+    def forget(self, name: str) -> None:
+        """Take a note back; returns at once."""
+        self._tell("forget", name=name)
+
+    async def recover(self) -> list[str]:
+        """Harvest what is noted of a process that was killed, and name it; raises PodmanError."""
+        answer, _ = await self._ask("recover", RECOVER_SECONDS)
+        return [str(name) for name in answer]
+
+    async def usage(self, upper: Path, seconds: float = USAGE_SECONDS) -> Usage:
+        """Add up what an upper directory takes on disk; raises PodmanError."""
+        arguments = {"upper": str(upper), "seconds": seconds, "files": USAGE_FILES}
+        answer, _ = await self._ask("usage", seconds + _ANSWER_SECONDS, **arguments)
+        return Usage(**answer)
+
     async def close(self) -> None:
         """End it; idempotent."""
+        self._tell("leave")
         self._lose()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
@@ -54,7 +85,7 @@ class Namespace:
             self._process.kill()
             await self._process.wait()
 
-    async def _ask(self, do: str, seconds: float, **arguments: Any) -> _Answer:
+    async def _ask(self, do: str, deadline: float, /, **arguments: Any) -> _Answer:
         if self._closed:
             raise PodmanError("the broker has ended")
         number = next(self._numbers)
@@ -62,11 +93,20 @@ class Namespace:
         self._waiting[number] = answer
         try:
             self._socket.send(json.dumps({"id": number, "do": do, **arguments}).encode())
-            return await asyncio.wait_for(answer, seconds)
+            return await asyncio.wait_for(answer, deadline)
         except (OSError, TimeoutError) as error:
             raise PodmanError(f"the broker did not {do}: {error!r}") from error
         finally:
             self._waiting.pop(number, None)
+
+    def _tell(self, do: str, **arguments: Any) -> None:
+        """Send a message that wants no answer; a broker that is gone misses it."""
+        if self._closed:
+            return
+        try:
+            self._socket.send(json.dumps({"id": -1, "do": do, **arguments}).encode())
+        except OSError as error:
+            log.warning("the broker did not hear of %s: %s", do, error)
 
     def _readable(self) -> None:
         try:
@@ -102,14 +142,15 @@ class Namespace:
                 answer.set_exception(PodmanError("the broker has ended"))
 
 
-async def start() -> Namespace:
-    """Start a broker; raises PodmanError when podman is missing."""
+async def start(notes: Path, instance: str) -> Namespace:
+    """Start a broker with its directory of notes; raises PodmanError when podman is missing."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)  # noqa: FBT003 - a standard name
     command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
+    arguments = (str(notes), instance)
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
+            *command, *arguments, stdin=theirs.fileno(), stdout=DEVNULL, stderr=DEVNULL
         )
     except OSError as error:
         ours.close()
@@ -120,9 +161,9 @@ async def start() -> Namespace:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Namespace]:
+async def running(notes: Path, instance: str) -> AsyncIterator[Namespace]:
     """A broker for as long as the context lasts."""
-    namespace = await start()
+    namespace = await start(notes, instance)
     try:
         yield namespace
     finally:

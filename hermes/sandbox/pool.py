@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hermes.errors import LeaseError
@@ -15,7 +16,7 @@ from hermes.sandbox.boxes import Boxes, OnMove
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
-from hermes.sandbox.sandbox import Sandbox, State, Stay
+from hermes.sandbox.sandbox import Sandbox, State, Visit
 from hermes.sandbox.stock import Stock
 from hermes.sandbox.workshop import Workshop
 from hermes.settings import PoolSettings
@@ -97,24 +98,25 @@ class Pool:
     def _of(self, visitor: str) -> Sandbox | None:
         """Find the sandbox that a visitor has, or had and may have again."""
         for box in (*self._boxes.having(State.LEASED), *self._boxes.having(State.LINGERING)):
-            if box.stay is not None and box.stay.visitor == visitor and not box.lost:
+            if box.visit is not None and box.visit.visitor == visitor and not box.lost:
                 if box.state is State.LEASED or self._workshop.lasts(box):
                     return box
                 self._stock.end(box)
         return None
 
     async def _take(self, visitor: str) -> Sandbox:
-        """Take a sandbox that is nobody's for a new stay."""
+        """Take a sandbox that is nobody's for a new visit."""
         box = await self._stock.take()
-        box.stay = Stay(visitor, {})
+        box.visit = Visit(visitor, datetime.now(UTC))
         self._boxes.move(box, State.LEASED)
         return box
 
     def _enter(self, box: Sandbox, session: str, directory: Path) -> None:
         """Note one more session of the visitor whose sandbox it is."""
-        assert box.stay is not None  # noqa: S101 - it was taken for a stay
-        box.stay.sessions[session] = directory
+        assert box.visit is not None  # noqa: S101 - it was taken for a visit
+        box.visit.sessions[session] = directory
         box.present.add(session)
+        self._workshop.note(box)
         box.be_patient(None)
         if box.state is State.LINGERING:
             self._boxes.move(box, State.LEASED)

@@ -33,12 +33,12 @@ class PoolStatus:
 
 def row(box: Sandbox) -> SandboxStatus:
     """Describe one sandbox; its session is the latest of those that are open."""
-    order = list(box.stay.sessions) if box.stay else []
+    order = list(box.visit.sessions) if box.visit else []
     return SandboxStatus(
         id=box.name,
         name=box.name,
         state=box.state,
         age_seconds=round(box.age_seconds, 1),
         session=max(box.present, key=order.index) if box.present else None,
-        visitor=box.stay.visitor if box.stay else None,
+        visitor=box.visit.visitor if box.visit else None,
     )

@@ -5,20 +5,21 @@ import logging
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from hermes.errors import PodmanError, ProtocolError
+from hermes.errors import GuestLostError, PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox.attach import Attacher, Receiver, Stream
 from hermes.sandbox.containers import delete_container
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.multiplexer import Multiplexer
-from hermes.sandbox.spec import sandbox_spec
+from hermes.sandbox.spec import FIRST_ID, Host, sandbox_spec
 from hermes.settings import SandboxSettings
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 DELETE_TRIES: Final = 3
 _DELETE_PAUSE_SECONDS: Final = 0.5
 _END_SECONDS: Final = 2.0
+_HALT_SECONDS: Final = 2.0
 _END_POLL_SECONDS: Final = 0.005
 
 
@@ -47,14 +49,16 @@ class Plan:
     settings: SandboxSettings
     instance: str
     timeout_seconds: int
+    host: Host | None = None
 
 
 @dataclass(frozen=True)
-class Stay:
+class Visit:
     """A visitor's time in one sandbox: his sessions, each with its directory of evidence."""
 
     visitor: str
-    sessions: dict[str, Path]
+    started: datetime
+    sessions: dict[str, Path] = field(default_factory=dict)
 
 
 class Sandbox:
@@ -64,7 +68,7 @@ class Sandbox:
         self.name = f"box-{secrets.token_hex(6)}"
         self.state = State.STARTING
         self.since = self.moved = monotonic()
-        self.stay: Stay | None = None
+        self.visit: Visit | None = None
         self.present: set[str] = set()
         self.pid = 0
         self.upper: str | None = None
@@ -92,6 +96,11 @@ class Sandbox:
         return self._decoy.image
 
     @property
+    def first_id(self) -> int:
+        """The id of its root in the service user's namespace."""
+        return 0 if self._plan.host is None else FIRST_ID
+
+    @property
     def lost(self) -> bool:
         """Whether it ended by itself."""
         return self._multiplexer.lost is not None
@@ -111,6 +120,7 @@ class Sandbox:
             instance=self._plan.instance,
             hostname=self._plan.settings.hostname or self._decoy.hostname,
             timeout_seconds=self._plan.timeout_seconds,
+            host=self._plan.host,
         )
         await self._engine.request("POST", "/containers/create", document=spec, settle=True)
 
@@ -130,6 +140,14 @@ class Sandbox:
     async def open(self, request: ChannelRequest) -> GuestChannel:
         """Start a program as the account that the request names, which is made if need be."""
         return await self._multiplexer.open(request)
+
+    async def halt(self) -> bool:
+        """End every process but the first; False when nobody answers: then it has ended."""
+        try:
+            await asyncio.wait_for(self._multiplexer.halt(), _HALT_SECONDS)
+        except (GuestLostError, TimeoutError):
+            return False
+        return True
 
     async def end(self) -> None:
         """End everything inside by letting go of the stream; idempotent."""

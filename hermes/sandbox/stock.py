@@ -42,10 +42,10 @@ class Stock:
 
     async def start(self) -> None:
         """Sweep what an earlier run left, and prove one sandbox; raises HermesError."""
-        await self._workshop.sweep()
+        await self._workshop.recover()
         try:
             async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                await self._workshop.follow_image()
+                await self._workshop.open()
                 await self._prove()
         except TimeoutError as error:
             raise PodmanError(
@@ -119,14 +119,13 @@ class Stock:
         return [box.name for box in boxes]
 
     async def _prove(self) -> None:
-        """Make the first sandbox, learn what the kernel enforces, and keep it warm."""
+        """Make the first sandbox and look at it from inside; nobody gets it."""
         box = self._draft()
         try:
+            await self._workshop.make(box)
             await self._workshop.prove(box)
-        except BaseException:  # cancelled too: the container is owed its deletion
+        finally:
             await self._harvest(box)
-            raise
-        self._offer(box)
 
     async def _wait_for_one(self) -> Sandbox:
         if self._closing:

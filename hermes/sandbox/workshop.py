@@ -2,15 +2,19 @@
 
 import logging
 from collections.abc import Callable, Container
+from dataclasses import replace
 
-from hermes.sandbox import limits
+from hermes.errors import HostError
+from hermes.guest import ChannelRequest
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.containers import sweep
 from hermes.sandbox.decoy import Decoy, image_id, read_decoy
 from hermes.sandbox.engine import Engine
+from hermes.sandbox.harvester import Harvester
+from hermes.sandbox.host import read_host
 from hermes.sandbox.namespace import Namespace
+from hermes.sandbox.probe import probe
 from hermes.sandbox.sandbox import Plan, Sandbox
-from hermes.sandbox.spec import resource_limits
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +22,20 @@ log = logging.getLogger(__name__)
 class Workshop:
     """Makes sandboxes of the image that the plan names, and takes them apart."""
 
-    def __init__(self, engine: Engine, namespace: Namespace | None, plan: Plan) -> None:
+    def __init__(
+        self, engine: Engine, namespace: Namespace | None, plan: Plan, harvester: Harvester
+    ) -> None:
         self.decoy = Decoy()
         self.limits_enforced = False
         self._engine = engine
-        self._namespace = namespace
         self._attacher = Attacher(engine, namespace)
         self._plan = plan
+        self._harvester = harvester
+
+    async def open(self) -> None:
+        """Learn what the host offers and what the image says; raises HermesError."""
+        self._plan = replace(self._plan, host=await read_host(self._engine))
+        await self.follow_image()
 
     async def follow_image(self) -> None:
         """Learn what the image says, also when its name was given to another one."""
@@ -51,19 +62,41 @@ class Workshop:
         await box.start(self._attacher)
 
     async def prove(self, box: Sandbox) -> None:
-        """Make the first one, and see what the kernel enforces."""
-        await self.make(box)
-        claimed = resource_limits(self._plan.settings)
-        self.limits_enforced = not limits.unenforced(box.pid, claimed)
+        """Look from inside whether it is what it claims to be; raises HostError.
+
+        Limits that the kernel does not enforce are noted in ``limits_enforced`` instead. No
+        visitor may have it afterwards: it has been worked in.
+        """
+
+        async def run(command: str) -> str:
+            return await _run(box, command)
+
+        found = await probe(run, box.pid, self._plan.settings)
+        self.limits_enforced = not any(finding.is_limit for finding in found)
+        for finding in found:
+            if not finding.is_limit:
+                raise HostError(
+                    f"a sandbox is not shut in on this host ({finding.claim} is {finding.found} "
+                    f"and should be {finding.expected}); run hermes doctor"
+                )
+
+    def note(self, box: Sandbox) -> None:
+        """Keep a note of whose it is, for the case that this process is killed."""
+        self._harvester.note(box)
 
     async def end(self, box: Sandbox) -> None:
-        """End it, keep what its visitor left, and delete it; raises PodmanError."""
-        await box.end()
+        """Take what its visitor left, end it and delete it; raises PodmanError."""
+        await self._harvester.take(box)
         await box.delete()
 
     async def sweep(self, known: Container[str] = ()) -> None:
         """Delete the containers of this instance that nobody knows; raises PodmanError."""
         await sweep(self._engine, self._plan.instance, known)
+
+    async def recover(self) -> None:
+        """Take what a killed service's visitors left, and delete its sandboxes."""
+        await self._harvester.recover()
+        await self.sweep()
 
     def spent(self, box: Sandbox) -> str:
         """Say why nobody should get this sandbox; empty when one may."""
@@ -76,3 +109,16 @@ class Workshop:
     def lasts(self, box: Sandbox) -> bool:
         """Whether it will be there for one more session."""
         return box.left_seconds > self._plan.timeout_seconds / 4
+
+
+async def _run(box: Sandbox, command: str) -> str:
+    """Run a shell command as root and return its output."""
+    channel = await box.open(ChannelRequest(user="root", command=command))
+    try:
+        await channel.write_eof()
+        text = b""
+        while (output := await channel.read()) is not None:
+            text += output.data
+        return text.decode(errors="replace")
+    finally:
+        await channel.close()

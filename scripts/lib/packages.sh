@@ -22,8 +22,8 @@ recognize_distribution() {
 runtime_packages() {
   echo podman crun catatonit fuse-overlayfs mmdebstrap python3 ca-certificates
   case $manager in
-    apt) echo uidmap python3-venv ;;
-    dnf) echo shadow-utils apt debian-keyring ;;
+    apt) echo gcc libc6-dev uidmap python3-venv ;;
+    dnf) echo gcc glibc-devel glibc-static shadow-utils apt debian-keyring ;;
   esac
   if systemd_runs && [[ $manager == apt ]]; then echo dbus-user-session libpam-systemd; fi
 }

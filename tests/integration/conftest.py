@@ -1,5 +1,6 @@
 """A real ``hermes up`` on a real rootless podman, for every test that asks for one."""
 
+import asyncio
 import io
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes.image import guest_init
 from tests.integration.running import Hermes, Start
 
 BUSYBOX = Path("/bin/busybox")
@@ -24,7 +26,7 @@ _FILES = {
 }
 
 
-def _busybox_tree(files: dict[str, str]) -> bytes:
+def _busybox_tree(init: Path, files: dict[str, str]) -> bytes:
     """Lay out a root file system of one static binary, as a tar."""
     applets = subprocess.run(
         [BUSYBOX, "--list"], check=True, capture_output=True, text=True
@@ -36,6 +38,7 @@ def _busybox_tree(files: dict[str, str]) -> bytes:
             directory.type, directory.mode = tarfile.DIRTYPE, mode
             tar.addfile(directory)
         tar.add(BUSYBOX.resolve(), "bin/busybox")
+        tar.add(init, "sbin/init", filter=_owned_by_root)
         for applet in set(applets) - {"busybox"}:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
@@ -47,15 +50,28 @@ def _busybox_tree(files: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
+def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.mode = 0o755
+    return member
+
+
 @pytest.fixture(scope="session")
-def import_image() -> Callable[[str, dict[str, str]], str]:
+def init_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first process of every sandbox, compiled."""
+    return asyncio.run(guest_init.compile_init(tmp_path_factory.mktemp("init")))
+
+
+@pytest.fixture(scope="session")
+def import_image(init_program: Path) -> Callable[[str, dict[str, str]], str]:
     """Give a name to a decoy of busybox and some files, imported in less than a second."""
     if shutil.which("podman") is None or not BUSYBOX.exists():
         pytest.skip("needs podman and a static busybox: run scripts/test")
 
     def _import(name: str, files: dict[str, str]) -> str:
-        tree = _busybox_tree(_FILES | files)
-        command = ["podman", "import", "-", name]
+        tree = _busybox_tree(init_program, _FILES | files)
+        label = f"LABEL {guest_init.LABEL}={guest_init.version()}"
+        command = ["podman", "import", "--change", label, "-", name]
         subprocess.run(command, input=tree, check=True, capture_output=True, timeout=60)
         return name
 
@@ -88,7 +104,10 @@ def start(image: str, tmp_path: Path) -> Iterator[Start]:
 def shared(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hermes]:
     """One service for the tests of a module that only log in and look."""
     directory = tmp_path_factory.mktemp("hermes")
-    hermes = Hermes(directory, {"SANDBOX__IMAGE": image, "AUTH__FAILURE_DELAY_SECONDS": "0"})
+    hermes = Hermes(
+        directory,
+        {"SANDBOX__IMAGE": image, "AUTH__FAILURE_DELAY_SECONDS": "0", "POOL__LINGER_SECONDS": "0"},
+    )
     hermes.start()
     yield hermes
     hermes.stop()

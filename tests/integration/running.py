@@ -93,13 +93,18 @@ class Hermes:
         self,
         user: str = "root",
         password: str = "toor",  # noqa: S107 - one of the userdb
+        source: str = "127.0.0.1",
     ) -> "asyncssh.misc._ACMWrapper[asyncssh.SSHClientConnection]":
-        """Log in with asyncssh and nothing of this machine's own configuration."""
+        """Log in with asyncssh and nothing of this machine's own configuration.
+
+        Another ``source`` is another visitor: every address of 127.0.0.0/8 is this machine's.
+        """
         return asyncssh.connect(
             "127.0.0.1",
             self.port,
             username=user,
             password=password,
+            local_addr=(source, 0),
             known_hosts=None,
             client_keys=None,
             agent_path=None,

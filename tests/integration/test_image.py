@@ -1,9 +1,11 @@
 import asyncio
 import io
+import json
 import re
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import pytest
 from hermes.errors import ImageError
 from hermes.image import Recipe, build, decoys, ensure, identity_of, workspace
 from hermes.image.bootstrap import import_root
+from hermes.image.builder import copy_for_mapping
 from hermes.image.derive import exists
-from hermes.image.identity import Identity
+from hermes.image.identity import LABEL, Identity
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.engine import Engine
 
@@ -72,7 +75,7 @@ async def import_files(
             member = tarfile.TarInfo(name)
             member.type, member.linkname = tarfile.SYMTYPE, target
             tar.addfile(member)
-    await import_root(engine, path, tag, Identity("base", "10.0.0.1"))
+    await import_root(engine, path, tag, {LABEL: Identity("base", "10.0.0.1").label()})
 
 
 async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -> None:
@@ -83,6 +86,7 @@ async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -
     assert steps.fractions[-1] == 1.0
     assert await identity_of(engine, tag) == who
     assert await ensure(engine, tag, steps) == who
+    assert "root 755" in await inside(engine, tag, "stat -Lc '%U %a' /sbin/init")
 
     missing = f"for p in {WANTED}; do command -v $p >/dev/null || echo $p; done"
     assert await inside(engine, tag, missing) == ""
@@ -109,9 +113,9 @@ async def test_a_bootstrapped_decoy_is_one_machine_with_a_past(engine: Engine) -
     assert await inside(engine, tag, traces) == ""
     own_resolver = await asyncio.to_thread(Path("/etc/resolv.conf").read_text)
     assert await inside(engine, tag, "cat /etc/resolv.conf") != own_resolver
-    assert await inside(engine, tag, "find /etc /home /root /usr/bin /srv -newermt '-1 hour'") == (
-        "/etc/hostname\n"
-    )
+    assert await inside(
+        engine, tag, "find /etc /home /root /usr/bin /usr/sbin/init /srv -newermt '-1 hour'"
+    ) == ("/etc/hostname\n")
 
 
 async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
@@ -133,9 +137,22 @@ async def test_a_decoy_derives_from_an_image_that_has_almost_nothing(
     assert "password" in text
     assert "access.log.14.gz" in text
 
+    assert "root 755" in await inside(engine, tag, "stat -c '%U %a' /sbin/init")
+
     first = [image.id for image in await decoys(engine) if image.name == tag]
     await build(engine, Recipe.fresh(tag, base), Steps())
     assert first[0] not in [image.id for image in await decoys(engine)]
+
+
+async def test_a_built_image_is_ready_for_the_mapping(engine: Engine, tmp_path: Path) -> None:
+    """The copy that podman makes for it is made, and its container is gone."""
+    tag, filler = f"{TAG}:mapped", b"\0" * 1024
+    files = {f"srv/{number}": filler for number in range(20_000)}
+    await import_files(engine, tmp_path / "base.tar", tag, files, {})
+    seconds = [await _timed(copy_for_mapping(engine, tag)) for _ in range(2)]
+    assert seconds[1] < seconds[0] / 2
+    query = {"all": "true", "filters": json.dumps({"ancestor": [tag]})}
+    assert not await engine.json("GET", "/containers/json", query=query)
 
 
 async def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
@@ -145,6 +162,16 @@ async def test_an_image_that_is_nowhere_is_named(engine: Engine) -> None:
         await build(engine, Recipe.fresh(f"{TAG}:x", absent), Steps())
     with pytest.raises(ImageError, match=f"podman has no image {absent}"):
         await ensure(engine, absent, Steps())
+
+
+async def test_an_image_with_another_init_is_named_with_the_fix(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Sandboxes of it would not understand this version."""
+    tag = f"{TAG}:older"
+    await import_files(engine, tmp_path / "base.tar", tag, {"sbin/init": b"older"}, {})
+    with pytest.raises(ImageError, match=f"hermes image build --from {tag} --tag {tag}"):
+        await ensure(engine, tag, Steps())
 
 
 async def test_an_image_without_a_shell_is_refused(engine: Engine, tmp_path: Path) -> None:
@@ -172,6 +199,12 @@ async def test_a_build_that_is_given_up_leaves_nothing(engine: Engine) -> None:
     left = [path for place in workspace.candidates() for path in place.glob(f"{workspace.PREFIX}*")]
     assert [path for path in left if path.owner() == Path.home().owner()] == []
     assert not await exists(engine, f"{TAG}:given-up")
+
+
+async def _timed(work: Awaitable[None]) -> float:
+    begun = time.monotonic()
+    await work
+    return time.monotonic() - begun
 
 
 def _output(*command: Path | str) -> str:

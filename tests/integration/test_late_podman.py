@@ -11,6 +11,7 @@ from hermes.errors import LeaseError, PodmanError
 from hermes.sandbox.containers import leftovers, sweep
 from hermes.sandbox.decoy import Decoy, image_id
 from hermes.sandbox.engine import Engine
+from hermes.sandbox.harvester import Harvester
 from hermes.sandbox.pool import Pool
 from hermes.sandbox.sandbox import Plan, Sandbox
 from hermes.sandbox.stock import CHECK_SECONDS
@@ -139,7 +140,8 @@ async def test_one_who_left_does_not_keep_a_closing_pool_from_refusing_the_other
 
 
 def _pool(engine: Engine, plan: Plan, **settings: int) -> Pool:
-    workshop = Workshop(engine, None, plan)
+    harvester = Harvester(engine, None, Path(), lambda _box, _summary: None)
+    workshop = Workshop(engine, None, plan, harvester)
     return Pool(workshop, PoolSettings(**settings), lambda _box, _state: None)
 
 

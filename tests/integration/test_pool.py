@@ -18,25 +18,25 @@ def warm(hermes: Hermes) -> int:
 
 
 async def test_a_burst_is_served_and_the_pool_returns_to_its_target(start: Start) -> None:
-    """Ten at once on a pool of two all get a box, and afterwards there are two again."""
-    hermes = start(POOL__SIZE="2", POOL__MAX="12")
+    """Ten at once on a pool of three all get a box, and afterwards there are three again."""
+    hermes = start(POOL__SIZE="3", POOL__MAX="13", POOL__LINGER_SECONDS="0")
 
     async def visit(number: int) -> str:
-        async with hermes.connect() as connection:
+        async with hermes.connect(source=f"127.0.1.{number + 1}") as connection:
             return str((await connection.run(f"echo {number}; hostname; sleep 1")).stdout)
 
     async with asyncio.TaskGroup() as tasks:
         visits = [tasks.create_task(visit(number)) for number in range(10)]
     assert [visit.result() for visit in visits] == [f"{n}\narchive-02\n" for n in range(10)]
-    wait_for(lambda: len(hermes.pool()["sandboxes"]) == 2, 30.0)
+    wait_for(lambda: len(hermes.pool()["sandboxes"]) == 3, 30.0)
     settled = hermes.pool()
-    assert (settled["warm"], settled["leased"], settled["starting"]) == (2, 0, 0)
-    assert len(hermes.containers()) == 2
+    assert (settled["warm"], settled["leased"], settled["starting"]) == (3, 0, 0)
+    assert len(hermes.containers()) == 3
 
 
 async def test_a_lease_is_seen_and_ends_with_the_session(start: Start) -> None:
-    """The status names session and visitor; leaving deletes the box and refills the pool."""
-    hermes = start(POOL__SIZE="1")
+    """The status names session and visitor; without lingering, leaving deletes the box."""
+    hermes = start(POOL__SIZE="1", POOL__LINGER_SECONDS="0")
     async with hermes.connect() as connection:
         await connection.run("true")
         pool = hermes.pool()
@@ -61,7 +61,7 @@ async def test_the_pool_is_refilled_while_its_box_is_leased(start: Start) -> Non
 async def test_a_full_pool_looks_like_a_busy_server(start: Start) -> None:
     """Without a box in time the channel is refused with sshd's words, and the record says why."""
     hermes = start(POOL__SIZE="1", POOL__MAX="1", POOL__SPAWN_TIMEOUT_SECONDS="2")
-    async with hermes.connect() as first, hermes.connect() as second:
+    async with hermes.connect() as first, hermes.connect(source="127.0.0.2") as second:
         await first.run("true")
         with pytest.raises(asyncssh.ChannelOpenError, match=r"^open failed$"):
             await second.run("true")
@@ -71,8 +71,8 @@ async def test_a_full_pool_looks_like_a_busy_server(start: Start) -> None:
 
 async def test_who_waits_gets_the_box_that_comes_free(start: Start) -> None:
     """A visitor who finds all boxes leased is served when another one leaves."""
-    hermes = start(POOL__SIZE="1", POOL__MAX="1")
-    async with hermes.connect() as second:
+    hermes = start(POOL__SIZE="1", POOL__MAX="1", POOL__LINGER_SECONDS="0")
+    async with hermes.connect(source="127.0.0.2") as second:
         async with hermes.connect() as first:
             await first.run("true")
             waiting = asyncio.ensure_future(second.run("echo mine"))  # noqa: TID251

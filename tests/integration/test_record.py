@@ -82,10 +82,12 @@ async def test_each_channel_has_its_own_recording(start: Start) -> None:
 
 async def test_overlapping_attackers_stay_apart(start: Start, tmp_path: Path) -> None:
     """Six at once and scanners between them: each record is its own, and no box stays."""
-    hermes = start(POOL__SIZE="2", AUTH__USERDB=str(everyone(tmp_path)))
+    hermes = start(POOL__SIZE="2", POOL__LINGER_SECONDS="0", AUTH__USERDB=str(everyone(tmp_path)))
 
     async def attack(number: int) -> None:
-        async with hermes.connect(f"user{number}", f"secret{number}") as connection:
+        async with hermes.connect(
+            f"user{number}", f"secret{number}", f"127.0.1.{number + 1}"
+        ) as connection:
             with socket.create_connection(("127.0.0.1", hermes.port)):
                 assert (await connection.run(f"echo {number}")).stdout == f"{number}\n"
 

@@ -125,12 +125,12 @@ async def test_a_signal_reaches_the_program(shared: Hermes) -> None:
         process.send_signal("TERM")
         async with asyncio.timeout(5):
             result = await process.wait()
-    assert result.exit_status == 128 + 15
+    assert (result.exit_signal or ("",))[0] == "TERM"
 
 
 async def test_what_one_channel_leaves_the_next_one_finds(shared: Hermes) -> None:
-    """The channels of a session share one sandbox, and no other session does."""
-    async with shared.connect() as connection, shared.connect() as other:
+    """The channels of a session share one sandbox, and no other visitor's session does."""
+    async with shared.connect() as connection, shared.connect(source="127.0.0.2") as other:
         await connection.run("echo here > /tmp/left")
         mine = await connection.run("cat /tmp/left")
         theirs = await other.run("cat /tmp/left")
@@ -159,27 +159,13 @@ async def test_a_slow_reader_holds_up_nobody(shared: Hermes) -> None:
         bulk.close()
 
 
-async def test_a_removed_shell_says_nothing_of_the_container(shared: Hermes) -> None:
-    """Whoever deletes /bin/sh sees a closed channel, not the runtime's words."""
+async def test_a_removed_shell_fails_as_with_sshd(shared: Hermes) -> None:
+    """Whoever deletes his shell is told so in the words of sshd."""
     async with shared.connect() as connection:
         await connection.run("rm /bin/sh /bin/busybox")
         result = await connection.run("id")
-    assert (result.stdout, result.stderr) == ("", "")
-
-
-async def test_a_false_shell_starts_no_chain_of_programs(shared: Hermes) -> None:
-    """Hanging up in a box whose /bin/sh answers wrongly runs it once, not for ever."""
-    false_shell = "#!/bin/busybox sh\\necho x >> /tmp/runs\\necho Error: OCI runtime\\nsleep 3\\n"
-    async with shared.connect() as connection:
-        sleeper = await connection.create_process("sleep 60")
-        shell = await connection.create_process("exec busybox sh")
-        shell.stdin.write(f"rm /bin/sh; printf '{false_shell}' > /bin/sh; chmod 755 /bin/sh\n")
-        shell.stdin.write("echo ready\n")
-        await read_until(shell, "ready")
-        sleeper.close()
-        await asyncio.sleep(3)
-        shell.stdin.write("busybox wc -l < /tmp/runs; exit\n")
-        assert (await shell.stdout.read()).split() == ["1"]
+    assert (result.stdout, result.stderr) == ("", "/bin/sh: No such file or directory\n")
+    assert result.exit_status == 1
 
 
 async def test_forwards_and_unknown_subsystems_are_refused(shared: Hermes) -> None:

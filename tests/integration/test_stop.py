@@ -62,6 +62,7 @@ async def test_after_a_kill_the_next_start_sweeps(make_hermes: Callable[..., Her
     hermes.start()
     async with hermes.connect() as connection:
         await connection.run("echo before")
+        await asyncio.sleep(0.2)  # what was done a moment ago is still in memory
         hermes.stop(signal.SIGKILL)
         await connection.wait_closed()
     left = hermes.containers()

@@ -39,8 +39,13 @@ def test_the_source_archive_has_what_its_readme_shows(tmp_path: Path) -> None:
 
 
 def test_the_wheel_carries_its_data(unpacked: Path) -> None:
-    """Decoy sources, units, the userdb and the type marker are inside."""
-    for name in ("containerfiles/decoy/Containerfile", "quadlet/README.md", "userdb.txt"):
+    """Decoy sources, the seccomp profile, units, the userdb and the type marker are inside."""
+    sources = ("decoy/Containerfile", "init/init.c", "seccomp.json")
+    for name in (
+        *(f"containerfiles/{source}" for source in sources),
+        "quadlet/README.md",
+        "userdb.txt",
+    ):
         assert (unpacked / "hermes" / "data" / name).is_file()
     assert (unpacked / "hermes" / "py.typed").is_file()
 

@@ -57,11 +57,34 @@ EVENTS: list[ev.Event] = [
         seconds=0.5,
     ),
     ev.ChannelClosed(
-        time=NOW, session="0123456789ab", channel=1, received_bytes=0, sent_bytes=0, seconds=1.0
+        time=NOW,
+        session="0123456789ab",
+        channel=1,
+        exit_signal="KILL",
+        received_bytes=0,
+        sent_bytes=0,
+        seconds=1.0,
     ),
     ev.ChannelRefused(time=NOW, session="0123456789ab", kind="subsystem", reason="netconf"),
     ev.ForwardRequested(
         time=NOW, session="0123456789ab", target_host="mail.example", target_port=25
+    ),
+    ev.SandboxHarvested(
+        time=NOW,
+        session="0123456789ab",
+        sandbox="box-1",
+        files=3,
+        bytes=4096,
+        artifacts=2,
+        complete=True,
+        seconds=0.1,
+    ),
+    ev.SandboxMoved(
+        time=NOW,
+        session="0123456789ab",
+        sandbox="box-1",
+        state="leased",
+        visitor="198.51.100.7",
     ),
     ev.SessionClosed(time=NOW, session="0123456789ab", reason="idle", seconds=9.5),
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hermes.errors import HermesError, ImageError
-from hermes.image import bootstrap, catalogue, derive, identity, workspace
+from hermes.image import bootstrap, catalogue, derive, guest_init, identity, workspace
 from hermes.image.archive import Archive, Source
 from hermes.image.identity import Identity
 from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
@@ -41,6 +41,11 @@ def test_recipes_do_not_resemble_each_other() -> None:
 def test_a_foreign_label_is_no_identity(value: str) -> None:
     """Anyone can label an image."""
     assert Identity.from_label(value) is None
+
+
+def test_a_recipe_labels_the_init_that_it_is_built_with() -> None:
+    """So that a service notices an image of another version."""
+    assert RECIPE.labels()[guest_init.LABEL] == guest_init.version()
 
 
 def test_an_identity_survives_its_label() -> None:
@@ -112,6 +117,8 @@ def test_podman_builds_with_the_same_values() -> None:
         "DECOY_HOSTNAME=web-02",
         "DECOY_ADDRESS=10.9.8.7",
     }
+    labels = {command[i + 1] for i, word in enumerate(command) if word == "--label"}
+    assert labels == {f"{name}={value}" for name, value in recipe.labels().items()}
     assert command[:3] == ("podman", "--url", "unix:///run/p.sock")
 
 
@@ -135,7 +142,7 @@ def test_a_build_lies_where_there_is_room(tmp_path: Path) -> None:
     """The first directory with room; none is an error that says how much is wanted."""
     missing = tmp_path / "missing"
     assert workspace.choose((missing, tmp_path), wanted=1) == tmp_path
-    with pytest.raises(ImageError, match=r"1024 GB .* neither .*missing nor .* free some space"):
+    with pytest.raises(ImageError, match=r"1048576 MB .* neither .*missing nor .* free some space"):
         workspace.choose((missing, tmp_path), wanted=1 << 40)
 
 

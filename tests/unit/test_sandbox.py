@@ -1,17 +1,30 @@
 """The parts of a sandbox that need no podman."""
 
 import contextlib
+import socket
 from pathlib import Path
 
 import pytest
 
 from hermes.doctor import check_reach, check_subids
 from hermes.errors import HermesError, HostError, LeaseError, SettingsError
+from hermes.sandbox.api_service import accepts
 from hermes.sandbox.decoy import _banner
 from hermes.sandbox.limits import differing, unenforced
 from hermes.sandbox.spec import resource_limits, sandbox_spec
 from hermes.service import first_error
 from hermes.settings import SandboxSettings
+
+
+def test_a_service_is_there_when_it_listens(tmp_path: Path) -> None:
+    """A socket that has only been made would refuse the first request."""
+    path = tmp_path / "s"
+    assert not accepts(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        assert not accepts(path)
+        server.listen()
+        assert accepts(path)
 
 
 def test_the_spec_says_all_that_isolation_rests_on() -> None:
@@ -28,7 +41,8 @@ def test_the_spec_says_all_that_isolation_rests_on() -> None:
     assert spec["netns"] == {"nsmode": "none"}
     assert (spec["cap_drop"], spec["cap_add"]) == (["all"], ["CAP_CHOWN"])
     assert spec["no_new_privileges"] is True
-    assert spec["ipcns"] == spec["pidns"] == spec["utsns"] == {"nsmode": "private"}
+    assert spec["pidns"] == spec["utsns"] == {"nsmode": "private"}
+    assert spec["ipcns"] == {"nsmode": "none"}
     assert spec["resource_limits"] == {
         "memory": {"limit": 64 << 20, "swap": 64 << 20},
         "cpu": {"quota": 25000, "period": 100000},

@@ -1,0 +1,200 @@
+"""Whoever is inside tries to get out, and is refused as on an ordinary server."""
+
+import errno
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cell import Cell, cell, compiled
+
+ROOT, USER = 0, 1000
+NOT_PERMITTED = """
+    unshare-user unshare-net unshare-mount unshare-rest
+    clone-user clone-net clone-user-net clone-high-bits setns
+    umount fsopen open-tree move-mount mount-setattr pivot-root chroot
+    mount-tmpfs mount-proc mount-cgroup mount-bind remount-sys
+    bpf io-uring userfaultfd keyctl add-key request-key
+    init-module finit-module delete-module kexec reboot swapon acct fanotify open-by-handle
+    ptrace-init ptrace-parent pidfd-getfd kcmp read-init-memory kernel-log vmsplice personality
+    set-clock sethostname socket-raw socket-raw6 socket-packet
+    add-link add-route lower-loopback mark-packets
+    node-memory node-kmsg node-tun node-fuse node-disk
+    file-capabilities take-capabilities raise-file-size raise-files raise-core
+"""
+NOT_PERMITTED_X86 = """
+    iopl ioperm x32-unshare
+    i386-unshare i386-clone-user i386-keyctl i386-mount i386-socketcall-vsock
+"""
+OTHERWISE = {
+    "clone3": errno.ENOSYS,
+    "perf": errno.EACCES,
+    "setuid-unmapped": errno.EINVAL,
+    "drop-no-new-privileges": errno.EINVAL,
+    "drop-seccomp": errno.EINVAL,
+    "socket-vsock": errno.EAFNOSUPPORT,
+    "socket-alg": errno.EAFNOSUPPORT,
+    "socket-xdp": errno.EAFNOSUPPORT,
+    "socket-bluetooth": errno.EAFNOSUPPORT,
+    "socket-can": errno.EAFNOSUPPORT,
+    "socket-tipc": errno.EAFNOSUPPORT,
+    "socket-key": errno.EAFNOSUPPORT,
+    "socket-high-bits": errno.EAFNOSUPPORT,
+    "socketpair-vsock": errno.EOPNOTSUPP,
+    "socket-netfilter": errno.EPROTONOSUPPORT,
+    "socket-xfrm": errno.EPROTONOSUPPORT,
+    "socket-audit": errno.EPROTONOSUPPORT,
+    "connect-out": errno.ENETUNREACH,
+    "connect-out6": errno.ENETUNREACH,
+    "connect-dns": errno.ENETUNREACH,
+    "connect-metadata": errno.ENETUNREACH,
+    "connect-loopback": errno.ECONNREFUSED,
+    "signal-host": errno.ESRCH,
+    "open-many": errno.EMFILE,
+    "fill-tmpfs": errno.ENOSPC,
+}
+OTHERWISE_X86 = {"x32-socket-vsock": errno.EAFNOSUPPORT, "i386-socket-vsock": errno.EAFNOSUPPORT}
+_X86 = platform.machine() == "x86_64"
+REFUSALS = {
+    **dict.fromkeys(NOT_PERMITTED.split(), errno.EPERM),
+    **OTHERWISE,
+    **(dict.fromkeys(NOT_PERMITTED_X86.split(), errno.EPERM) | OTHERWISE_X86 if _X86 else {}),
+}
+
+READ_ONLY = "Read-only file system"
+NO_FILE = "No such file or directory"
+DENIED = "Permission denied"
+# What a shell can try: the command, and the words of its refusal; a kernel may lack the file.
+WORDS = [
+    ("echo '|/tmp/x' >/proc/sys/kernel/core_pattern", [READ_ONLY]),
+    ("echo /tmp/x >/proc/sys/kernel/modprobe", [READ_ONLY, NO_FILE, "nonexistent directory"]),
+    ("echo 1 >/proc/sys/net/ipv4/ip_forward", [READ_ONLY]),
+    ("echo b >/proc/sysrq-trigger", [READ_ONLY, NO_FILE, "nonexistent directory"]),
+    ("echo /tmp/x >/sys/fs/cgroup/release_agent", [READ_ONLY]),
+    ("mkdir /sys/fs/cgroup/x", [READ_ONLY]),
+    ("echo max >/sys/fs/cgroup/memory.max", [READ_ONLY]),
+    ("echo 1 >/sys/power/state", [READ_ONLY]),
+    ("head -c1 /proc/kcore | grep .", [""]),
+    ("cat /proc/kmsg", ["not permitted"]),
+    ("ls /dev/mem /dev/kmsg /dev/sda /dev/vda /dev/fuse /dev/net/tun /dev/kvm", [NO_FILE]),
+    ("ls -d /home/* /root/.local /var/lib/vps", [NO_FILE]),
+    ("head -c1 /proc/1/mem", ["error"]),
+    ("ls /run/podman /run/user /var/run/docker.sock /run/.containerenv /.dockerenv", [NO_FILE]),
+    ("nslookup example.com", ["Network is unreachable", "timed out"]),
+    ("ping -c1 -W1 192.0.2.1", ["not permitted", "are you root", "unreachable"]),
+    ("dmesg", ["not permitted"]),
+    ("chown 4000000 /tmp", ["Invalid argument"]),
+    ("env | grep -iE 'podman|container|hermes'", [""]),
+    ("tr '\\0' '\\n' </proc/1/environ | grep -iE 'podman|container|hermes'", [""]),
+]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled attempts."""
+    if shutil.which("gcc") is None:
+        pytest.skip("needs gcc and a static libc: run scripts/test")
+    return compiled(tmp_path_factory.mktemp("attempts"))
+
+
+@pytest.fixture(scope="module")
+def inside(image: str, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    """One sandbox for all attempts that leave nothing behind."""
+    with cell(image, tmp_path_factory.mktemp("cell"), program) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def neighbour(
+    image: str, program: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cell]:
+    """Another visitor's sandbox, with an abstract socket and shared memory of a known name."""
+    with cell(image, tmp_path_factory.mktemp("neighbour"), program) as one:
+        ready = one.run("/bin/attempts neighbour >/tmp/ready & sleep 0.5; cat /tmp/ready")
+        assert ready == "ready"
+        yield one
+
+
+@pytest.mark.parametrize("uid", [ROOT, USER])
+@pytest.mark.parametrize(("attempt", "number"), REFUSALS.items())
+def test_the_kernel_refuses(inside: Cell, attempt: str, number: int, uid: int) -> None:
+    """No attempt succeeds, whoever makes it, and the errno is that of an ordinary server."""
+    assert inside.run(f"/bin/attempts {attempt}", uid) == f"refused {number}"
+
+
+@pytest.mark.parametrize("uid", [ROOT, USER])
+@pytest.mark.parametrize(("command", "words"), WORDS)
+def test_no_file_leads_out(inside: Cell, command: str, words: list[str], uid: int) -> None:
+    """What a shell can write or read there fails, in the tools' own words."""
+    said = inside.run(f"({command}) && echo DONE", uid)
+    assert "DONE" not in said
+    assert any(word in said for word in (*words, DENIED)), said
+
+
+def test_a_user_does_not_become_root(inside: Cell) -> None:
+    """He may not by setresuid(2), and a set-user-id file of root's gives him nothing."""
+    assert inside.run("/bin/attempts setuid-root", USER) == f"refused {errno.EPERM}"
+    inside.run("cp /bin/attempts /bin/raised; chmod 4755 /bin/raised")
+    assert inside.run("/bin/raised euid", USER) == str(USER)
+
+
+@pytest.mark.parametrize("uid", [ROOT, USER])
+def test_ordinary_programs_run(inside: Cell, uid: int) -> None:
+    """Threads, sockets and all that runtimes do at their start works as on a server."""
+    assert inside.run("/bin/attempts ordinary; echo end", uid) == "end"
+
+
+@pytest.mark.parametrize("attempt", ["connect-abstract", "shared-memory"])
+def test_a_neighbour_is_out_of_reach(inside: Cell, neighbour: Cell, attempt: str) -> None:
+    """What one sandbox offers by a name, its own programs find and those of another do not."""
+    assert neighbour.run(f"/bin/attempts {attempt}") == "DONE"
+    assert inside.run(f"/bin/attempts {attempt}").startswith("refused ")
+
+
+def test_a_neighbours_processes_are_out_of_sight(inside: Cell, neighbour: Cell) -> None:
+    """A signal to every process that there is does not reach another sandbox."""
+    inside.run("kill -9 -1")
+    assert "attempts neighbour" in neighbour.run("ps")
+    assert "attempts" not in inside.run("ps")
+
+
+def test_the_first_process_cannot_be_killed(inside: Cell) -> None:
+    """Root's SIGKILL to process 1 does nothing."""
+    assert inside.run("kill -9 1; kill -15 1; sleep 0.2; echo alive") == "alive"
+
+
+@pytest.mark.parametrize(("uid", "number"), [(ROOT, errno.EFBIG)])
+def test_a_file_ends_at_the_largest_size(inside: Cell, uid: int, number: int) -> None:
+    """Not a byte beyond what the settings say, although the disk has room."""
+    assert inside.run("/bin/attempts write-beyond", uid) == f"refused {number}"
+
+
+def test_processes_are_bounded(inside: Cell) -> None:
+    """A fork bomb meets the limit on processes and leaves the sandbox usable."""
+    if not inside.enforces("pids.max"):
+        pytest.skip("this machine does not enforce limits on processes")
+    assert inside.run("/bin/attempts fork-many") in (f"refused {errno.EAGAIN}", "")
+    assert inside.run("echo alive") == "alive"
+
+
+def test_memory_is_bounded(inside: Cell) -> None:
+    """Who asks for more than the limit is killed, and the sandbox is not."""
+    if not inside.enforces("memory.max"):
+        pytest.skip("this machine does not enforce limits on memory")
+    count = inside.settings.memory + (64 << 20)
+    inside.run(f"head -c {count} /dev/zero | tail -c {count} >/dev/null && echo DONE >/root/done")
+    assert NO_FILE in inside.run("ls /root/done")
+
+
+def test_little_of_the_host_shows(inside: Cell) -> None:
+    """Of the service's user and of podman nothing shows but the root file system's own line."""
+    mounts = inside.run("cat /proc/mounts").splitlines()
+    assert [line for line in mounts if line.startswith("overlay / ")]
+    others = "\n".join(line for line in mounts if not line.startswith("overlay / "))
+    assert f"uid={os.getuid()}," not in others
+    for word in ("podman", "hermes", "containers", "containerenv"):
+        assert word not in others
+    assert str(os.getuid()) not in inside.run("cat /proc/self/uid_map").split()

@@ -1,0 +1,137 @@
+"""The frames and the channels, against examples and against whatever a guest may send."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hermes.errors import GuestError, ProtocolError
+from hermes.evidence.recording import Screen
+from hermes.guest import ChannelRequest
+from hermes.sandbox import frames
+from hermes.sandbox.frames import Decoder, Frame, FromGuest, ToGuest
+from hermes.sandbox.multiplexer import WINDOW, GuestChannel, Multiplexer
+from tests.vectors import vectors
+
+Outcome = tuple[list[Frame], bool]
+
+
+def named(name: str) -> pytest.MarkDecorator:
+    """Run a test for every vector of a list, under the vector's name."""
+    found = vectors(name)
+    return pytest.mark.parametrize("vector", found, ids=[each["name"] for each in found])
+
+
+def encoded(vector: dict[str, Any]) -> bytes:
+    """Encode what a vector means."""
+    type_, channel = ToGuest[vector["frame"]], vector["channel"]
+    if type_ is ToGuest.OPEN:
+        screen = Screen(*vector["screen"]) if "screen" in vector else None
+        request = ChannelRequest(
+            vector["user"],
+            vector.get("command"),
+            screen,
+            vector["source"],
+            vector["environment"],
+        )
+        return frames.open_frame(channel, vector["window"], request)
+    if "number" in vector:
+        return frames.number_frame(type_, channel, vector["number"])
+    if "size" in vector:
+        return frames.resize_frame(channel, *vector["size"])
+    return frames.frame(type_, channel, bytes.fromhex(vector["payload"]))
+
+
+def decoded(pieces: list[bytes]) -> Outcome:
+    """Return the frames of a stream and whether it came to be a ProtocolError."""
+    decoder, found = Decoder(), list[Frame]()
+    try:
+        for piece in pieces:
+            found.extend(decoder.feed(piece))
+    except ProtocolError:
+        return found, True
+    return found, False
+
+
+@named("to_guest")
+def test_a_frame_to_the_guest_has_the_bytes_of_its_vector(vector: dict[str, Any]) -> None:
+    """The guest's own test reads the same ones."""
+    assert encoded(vector).hex() == vector["hex"]
+
+
+@named("from_guest")
+def test_a_frame_from_the_guest_means_what_its_vector_says(vector: dict[str, Any]) -> None:
+    """Type, channel and payload."""
+    payload = bytes.fromhex(vector["payload"])
+    expected = Frame(FromGuest[vector["frame"]], vector["channel"], payload)
+    assert decoded([bytes.fromhex(vector["hex"])]) == ([expected], False)
+
+
+@named("malformed_from_guest")
+def test_a_malformed_frame_is_an_error_at_its_header(vector: dict[str, Any]) -> None:
+    """Nothing of a payload is waited for that should not be."""
+    assert decoded([bytes.fromhex(vector["hex"])[:8]]) == ([], True)
+
+
+_PAYLOADS = st.binary(max_size=40)
+_FRAMES = st.builds(
+    lambda kind, channel, payload: frames._HEADER.pack(kind, channel, len(payload)) + payload,
+    st.sampled_from([*FromGuest]) | st.integers(0, 255),
+    st.integers(0, 4) | st.integers(0, 0xFFFF),
+    _PAYLOADS | st.sampled_from([b"\0\0\0\1", b"\0\1\0\0", b"\0\7", b"x" * frames.LARGEST_OUTPUT]),
+)
+_STREAMS = st.lists(_FRAMES | _PAYLOADS, max_size=30).map(b"".join)
+
+
+@given(_STREAMS, st.lists(st.integers(0, 400), max_size=20))
+def test_no_cutting_changes_what_a_stream_means(stream: bytes, cuts: list[int]) -> None:
+    """Any bytes are frames or a ProtocolError, and the same ones in any pieces."""
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(places)]
+    assert decoded(pieces) == decoded([stream])
+
+
+def multiplexer_with_channels(count: int) -> tuple[Multiplexer, list[GuestChannel]]:
+    """Return a multiplexer that believes that it has opened channels."""
+    multiplexer = Multiplexer("test", lambda _data: None)
+    channels = [GuestChannel(multiplexer, number) for number in range(count)]
+    multiplexer._channels.update(enumerate(channels))
+    return multiplexer, channels
+
+
+@given(st.lists(_STREAMS, max_size=10), st.booleans())
+def test_a_hostile_guest_is_refused_and_costs_no_more_than_its_window(
+    streams: list[bytes], closing: bool
+) -> None:
+    """Whatever it sends, there is no exception but ProtocolError and no memory without credit."""
+    multiplexer, channels = multiplexer_with_channels(3)
+    channels[0].closing = closing
+    try:
+        for stream in streams:
+            multiplexer.feed(stream)
+    except ProtocolError:
+        pass
+    for channel in channels:
+        held = sum(len(output.data) for output in channel._output)
+        assert held == channel._unread_bytes <= WINDOW
+        assert held == 0 or not channel.closing
+
+
+def test_output_beyond_the_window_is_an_error() -> None:
+    """Up to the last byte of it, it is kept."""
+    multiplexer, channels = multiplexer_with_channels(1)
+    full = frames._HEADER.pack(FromGuest.OUTPUT, 0, frames.LARGEST_OUTPUT)
+    for _ in range(WINDOW // frames.LARGEST_OUTPUT):
+        multiplexer.feed(full + b"x" * frames.LARGEST_OUTPUT)
+    assert channels[0]._unread_bytes == WINDOW
+    with pytest.raises(ProtocolError, match="more than it may"):
+        multiplexer.feed(frames._HEADER.pack(FromGuest.OUTPUT, 0, 1) + b"x")
+
+
+def test_a_request_that_no_guest_takes_is_not_sent() -> None:
+    """A command of megabytes is an error of the channel, not of the sandbox."""
+    request = ChannelRequest("root", "x" * frames.LARGEST_OPEN)
+    with pytest.raises(GuestError, match="larger than a guest takes"):
+        frames.open_frame(0, WINDOW, request)
