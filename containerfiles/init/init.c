@@ -410,7 +410,7 @@ static void forget_all_but(int descriptor)
 }
 
 struct request {
-    bool terminal;
+    bool terminal, login;
     uint16_t columns, rows;
     const char *user, *command, *kind, *host;
     char *environment;
@@ -550,7 +550,7 @@ static void run_shell(const struct request *request, const struct account *accou
     snprintf(dashed, sizeof dashed, "-%s", name);
     char *login[] = {dashed, NULL};
     char *command[] = {(char *)name, "-c", (char *)request->command, NULL};
-    execve(account->shell, *request->command ? command : login, words->list);
+    execve(account->shell, request->login ? login : command, words->list);
     dprintf(STDERR_FILENO, "%s: %s\n", account->shell, strerror(errno));
     _exit(1);
 }
@@ -578,7 +578,7 @@ static void run_program(const struct request *request, const struct account *acc
         if (chdir("/") != 0)
             _exit(1);
     }
-    if (request->terminal && !*request->command)
+    if (request->terminal && request->login)
         greet(account, before);
     signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_DUMPABLE, 1);
@@ -699,6 +699,7 @@ static bool parse_request(unsigned char *payload, size_t size, struct request *r
         return false;
     char *place = (char *)payload + 5, *end = (char *)payload + size;
     request->terminal = payload[0] & 1;
+    request->login = !(payload[0] & 2);
     request->columns = get16(payload + 1);
     request->rows = get16(payload + 3);
     request->user = next_text(&place, end);
@@ -1318,15 +1319,6 @@ static void serve(size_t number, const struct pollfd *ready)
         read_program(number, &channel->out, OUTPUT);
     else if (ready->fd == channel->err)
         read_program(number, &channel->err, ERROR_OUTPUT);
-}
-
-/* Root inside can lower the limit of our descriptors below the number that we wait for. */
-static void ask_every_one(struct polled *polled)
-{
-    struct timespec pause = {0, 10 * 1000 * 1000};
-    nanosleep(&pause, NULL);
-    for (nfds_t i = 0; i < polled->count; i++)
-        polled->fds[i].revents = polled->fds[i].fd < 0 ? 0 : polled->fds[i].events;
 }
 
 /* Root inside can lower the limit of our descriptors below the number that we wait for. */

@@ -8,9 +8,9 @@ To the guest:
 
 ====== ============================================================================
 HELLO  seconds until it has to end (4)
-OPEN   window (4), 1 for a terminal else 0 (1), columns (2), rows (2), then texts that
-       end in NUL: user, command (empty: a login shell), terminal's kind, the client's
-       address, and NAME=VALUE for each variable
+OPEN   window (4), flags (1): 1 a terminal, 2 a command instead of a login shell;
+       columns (2), rows (2), then texts that end in NUL: user, command, terminal's kind,
+       the client's address, and NAME=VALUE for each variable
 DATA   input, no more than the guest granted
 END    no more input will come
 WINDOW output taken (4): so much more may be sent
@@ -57,6 +57,8 @@ INPUT_WINDOW: Final = 64 << 10
 _HEADER: Final = struct.Struct(">BxHI")
 _OPEN: Final = struct.Struct(">IBHH")
 _NUMBER: Final = struct.Struct(">I")
+_TERMINAL: Final = 1
+_COMMAND: Final = 2
 _PAIR: Final = struct.Struct(">HH")
 
 
@@ -162,7 +164,8 @@ def open_frame(channel: int, window: int, request: ChannelRequest) -> bytes:
     kind = screen.kind if screen else ""
     variables = (f"{name}={value}" for name, value in request.environment.items())
     texts = (request.user, request.command or "", kind, request.source, *variables)
-    payload = _OPEN.pack(window, screen is not None, *size) + b"".join(map(_text, texts))
+    flags = (_TERMINAL if screen else 0) | (_COMMAND if request.command is not None else 0)
+    payload = _OPEN.pack(window, flags, *size) + b"".join(map(_text, texts))
     if len(payload) > LARGEST_OPEN:
         raise ProtocolError(f"a request of {len(payload)} bytes is larger than a guest takes")
     return frame(ToGuest.OPEN, channel, payload)
