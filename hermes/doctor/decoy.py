@@ -7,7 +7,8 @@ from typing import Final
 from hermes.doctor import persona
 from hermes.doctor.check import Check, fail, warn
 from hermes.errors import ImageError
-from hermes.image import DEFAULT_TAG, identity_of
+from hermes.image import DEFAULT_TAG, guest_init, identity_of
+from hermes.image.catalogue import label_of
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.containers import delete_container, sweep
 from hermes.sandbox.decoy import DEFAULT_BANNER, image_id, installed_banner, read_decoy, read_file
@@ -57,7 +58,13 @@ async def _read(
             ssh=await read_file(engine, name, _SSH),
             hostname=facts.hostname,
             labelled_hostname=labelled,
-            has_init=bool(await read_file(engine, name, COMMAND[0])),
+            has_init=await _has_init(engine, image),
         )
     finally:
         await delete_container(engine, name)
+
+
+async def _has_init(engine: Engine, image: str) -> bool:
+    """Whether its first process is the one that this version speaks with."""
+    document = await engine.json("GET", f"/images/{image}/json")
+    return label_of(document, guest_init.LABEL) == guest_init.version()

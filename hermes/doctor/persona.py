@@ -35,7 +35,9 @@ def checks(persona: Persona, announced: str) -> list[Check]:
 def _init(persona: Persona) -> Check:
     if persona.has_init:
         return ok("decoy", f"there, host name {persona.hostname}")
-    return fail("decoy", "it has no /sbin/init of hermes, so no sandbox can start", _BUILD)
+    return fail(
+        "decoy", "it has no init of this version of hermes, so no sandbox can start", _BUILD
+    )
 
 
 def _label(persona: Persona) -> Check:
