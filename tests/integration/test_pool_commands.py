@@ -74,13 +74,16 @@ def test_a_watched_pool_tells_each_change_once(shared: Hermes) -> None:
     ) as watching:
         assert watching.stdout is not None
         assert watching.stderr is not None
-        assert json.loads(watching.stdout.readline())["leased"] == 0
-        subprocess.run(shared.ssh("sleep 1.2"), check=True, capture_output=True)
-        assert json.loads(watching.stdout.readline())["leased"] == 1
-        seen = watching.stdout.readline()
-        while json.loads(seen)["lingering"] == 0 or json.loads(seen)["warm"] < 3:
-            seen = watching.stdout.readline()
-        watching.send_signal(signal.SIGINT)
-        assert watching.stdout.read() == ""
-        assert watching.wait(10) == 0
-        assert watching.stderr.read() == ""
+        try:
+            lines = watching.stdout
+            assert json.loads(lines.readline())["leased"] == 0
+            subprocess.run(shared.ssh("sleep 1.2"), check=True, capture_output=True)
+            assert json.loads(lines.readline())["leased"] == 1
+            while (seen := json.loads(lines.readline()))["lingering"] == 0 or seen["warm"] < 3:
+                pass
+            watching.send_signal(signal.SIGINT)
+            assert lines.read() == ""
+            assert watching.wait(10) == 0
+            assert watching.stderr.read() == ""
+        finally:
+            watching.kill()
