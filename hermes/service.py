@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hermes import doctor
-from hermes.control import answering, control_path
+from hermes.control import Answers, answering, control_path
 from hermes.errors import HermesError, HostError
 from hermes.evidence.events import Event, SandboxHarvested, SandboxMoved
 from hermes.evidence.lines import describe
@@ -78,7 +78,11 @@ class Service:
             desk = stack.enter_context(self._desk())
             pool = self._pool = await stack.enter_async_context(self._pooled(desk))
             listener = await stack.enter_async_context(self._listening(door, pool, desk))
-            answers = {"pool": lambda: asdict(pool.status())}
+            answers: Answers = {
+                "pool": lambda: asdict(pool.status()),
+                "addresses": lambda: listener.addresses,
+                "recycle": pool.recycle,
+            }
             path = control_path(settings.runtime_dir)
             await stack.enter_async_context(answering(path, answers))
             announce(listener.addresses)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hermes import __version__
-from hermes.cli import artifacts, config, image, pool, sessions, up
+from hermes.cli import artifacts, config, doctor, image, pool, sessions, up
 from hermes.errors import SettingsError
 from hermes.service import first_error
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     help="A high-interaction SSH honeypot: every attacker gets a real Linux box without a network.",
 )
 app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 app.add_typer(pool.app, name="pool")
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(artifacts.app, name="artifacts")

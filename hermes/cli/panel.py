@@ -13,6 +13,7 @@ from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
+from hermes.cli.pool_table import age_text, counts, state_text
 from hermes.evidence import events as ev
 from hermes.evidence.events import Event
 from hermes.evidence.lines import describe
@@ -20,7 +21,6 @@ from hermes.sandbox.pool_status import PoolStatus
 from hermes.ssh.listener import SessionStatus
 from hermes.text import printable
 
-_STATE_STYLES = {"warm": "green", "leased": "bold yellow", "starting": "cyan", "gone": "dim"}
 _REFRESHES_PER_SECOND = 4
 _LOG_LINES = 5
 _EVENT_LINES = 4  # at least, however full the pool is
@@ -120,12 +120,13 @@ def _pool(status: PoolStatus | None, rows: int) -> RenderableType:
     for heading in ("sandbox", "state", "age", "visitor"):
         table.add_column(heading, no_wrap=True)
     for box in status.sandboxes:
-        style = _STATE_STYLES.get(box.state, "")
-        age = f"{box.age_seconds:.0f} s"
-        table.add_row(box.name, Text(box.state, style), age, box.visitor or "")
-    title = f"pool: {status.warm} of {status.target} warm, {status.leased} leased"
+        age = age_text(box.age_seconds)
+        table.add_row(box.name, state_text(box.state), age, box.visitor or "")
+    said = counts(
+        warm=status.warm, target=status.target, leased=status.leased, lingering=status.lingering
+    )
     more = _more(len(status.sandboxes), rows)
-    return Frame(table, title=title, subtitle=more, border_style="green")
+    return Frame(table, title=f"pool: {said}", subtitle=more, border_style="green")
 
 
 def _sessions(sessions: Sequence[SessionStatus], rows: int) -> RenderableType:
@@ -138,7 +139,7 @@ def _sessions(sessions: Sequence[SessionStatus], rows: int) -> RenderableType:
             session.source_ip,
             Text(printable(session.user, 24)),
             "yes" if session.logged_in else "",
-            f"{session.age_seconds:.0f} s",
+            age_text(session.age_seconds),
         )
     title, more = f"sessions: {len(sessions)} now", _more(len(sessions), rows)
     return Frame(table, title=title, subtitle=more, border_style="yellow")

@@ -38,15 +38,20 @@ async def image_id(engine: Engine, image: str) -> str:
 
 async def read_decoy(engine: Engine, container: str, image: str) -> Decoy:
     """Read the facts from a container of ``image`` that was created and not started."""
-    hostname = (await _read_file(engine, container, "/etc/hostname")).strip().lower()
+    hostname = (await read_file(engine, container, "/etc/hostname")).strip().lower()
     return Decoy(
         image=image,
         hostname=hostname if _HOSTNAME.fullmatch(hostname) else _DEFAULT_HOSTNAME,
-        banner=_banner(await _read_file(engine, container, "/var/lib/dpkg/status")),
+        banner=await installed_banner(engine, container) or DEFAULT_BANNER,
     )
 
 
-def _banner(dpkg_status: str) -> str:
+async def installed_banner(engine: Engine, container: str) -> str | None:
+    """Return what the installed OpenSSH announces; None without one."""
+    return _banner(await read_file(engine, container, "/var/lib/dpkg/status"))
+
+
+def _banner(dpkg_status: str) -> str | None:
     """Compose Debian's identification line from the version of its openssh-server package."""
     for paragraph in dpkg_status.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line)
@@ -54,10 +59,11 @@ def _banner(dpkg_status: str) -> str:
         if fields.get("Package") == "openssh-server" and version is not None:
             vendor = "Ubuntu" if "ubuntu" in version[2] else "Debian"
             return f"SSH-2.0-OpenSSH_{version[1]} {vendor}-{version[2]}"
-    return DEFAULT_BANNER
+    return None
 
 
-async def _read_file(engine: Engine, container: str, path: str) -> str:
+async def read_file(engine: Engine, container: str, path: str) -> str:
+    """Return a regular file of a container, running or not; nothing for a link or none."""
     try:
         tar = await engine.request("GET", f"/containers/{container}/archive", query={"path": path})
     except PodmanNotFoundError:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 
 SERVERS: Final = ("hermes", "sshd")
-_CAPTION: Final = "medians; of CPU and of complete output the least"
+_CAPTION: Final = "medians; of CPU, and of what was got and recorded, the least"
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Figure:
     digits: int = 1
     of: Callable[[Sequence[float]], float] = median
     ratio_at_most: float | None = None
+    ratio_at_least: float | None = None
     at_most: float | None = None
     at_least: float | None = None
     samples: dict[str, list[float]] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Figure:
         """What is asked, in words; empty when nothing is."""
         if self.ratio_at_most is not None:
             return f"ratio ≤ {self.ratio_at_most:g}"
+        if self.ratio_at_least is not None:
+            return f"ratio ≥ {self.ratio_at_least:g}"
         if self.at_most is not None:
             return f"≤ {self.at_most:g}"
         return f"≥ {self.at_least:g}" if self.at_least is not None else ""
@@ -51,11 +54,9 @@ class Figure:
     def reached(self) -> bool:
         """Whether it is what it must be; what was not measured is not."""
         ours, ratio = self.value("hermes"), self.ratio
-        if self.ratio_at_most is not None:
-            return ratio is not None and ratio <= self.ratio_at_most
-        if self.at_most is not None:
-            return ours is not None and ours <= self.at_most
-        return self.at_least is None or (ours is not None and ours >= self.at_least)
+        return _within(ratio, self.ratio_at_least, self.ratio_at_most) and _within(
+            ours, self.at_least, self.at_most
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Lay out the raw samples with what was made of them."""
@@ -69,16 +70,24 @@ class Figure:
         }
 
 
+def _within(value: float | None, least: float | None, most: float | None) -> bool:
+    if least is None and most is None:
+        return True
+    if value is None:
+        return False
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
 def table(figures: Iterable[Figure]) -> Table:
     """Compose the report."""
     report = Table("figure", title="hermes beside sshd", caption=_CAPTION)
     for heading in (*SERVERS, "ratio"):
         report.add_column(heading, justify="right")
     report.add_column("must be")
-    report.add_column("")
+    report.add_column("reached")
     for figure in figures:
         values = [_number(figure.value(server), figure.digits) for server in SERVERS]
-        verdict = "[green]ok" if figure.reached else "[red]not"
+        verdict = "[green]yes" if figure.reached else "[red]no"
         report.add_row(
             figure.name,
             *values,

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,38 +15,61 @@ import psutil
 
 from hermes.control import ask, control_path
 from tests.benchmark.client import Target
-from tests.benchmark.processes import processes_of
+from tests.benchmark.processes import bury, cpu_seconds, processes_of
 from tests.benchmark.servers import Server, check_alive, running, wait_until
 
 POOL_SIZE: Final = 4
-_POOL_MAX: Final = 30
+POOL_MAX: Final = 115
 _START_SECONDS: Final = 900.0  # the first start builds the decoy
 _USER: Final = "root"
 _LISTENING: Final = "listening on "
 
 
+@dataclass(frozen=True)
+class Honeypot(Server):
+    """Hermes, which can also be asked for its pool and its evidence."""
+
+    socket: Path
+    evidence: Path
+
+    def pool(self) -> dict[str, Any]:
+        """Ask for the pool."""
+        document: dict[str, Any] = ask(self.socket, "pool")
+        return document
+
+    def recorded_bytes(self) -> int:
+        """Sum the recordings of what programs without a terminal have printed."""
+        files = self.evidence.glob("sessions/*/*/*/*/channel-*.stdout")
+        return sum(file.stat().st_size for file in files)
+
+
 @contextlib.contextmanager
-def hermes(command: Sequence[str], account: str, image: str | None) -> Iterator[Server]:
+def hermes(
+    command: Sequence[str], account: str, image: str | None, *, size: int = POOL_SIZE
+) -> Iterator[Honeypot]:
     """Run ``COMMAND up`` with a warm pool and limits that the benchmark does not reach."""
     password = secrets.token_hex(8)
     with _directory_of(account) as directory:
         log = directory / "log"
-        environment = _environment(directory, image, password)
+        environment = _environment(directory, image, password, size)
         with running([*command, "up"], log, environment) as process:
             wait_until(lambda: bool(_port(process, log)), _START_SECONDS, "hermes listens")
             target = Target(_port(process, log), _USER, password)
             socket = control_path(directory / "run")
             uid = psutil.Process(process.pid).uids().real
-            yield Server(
+            yield Honeypot(
                 name="hermes",
                 target=target,
                 pid=process.pid,
                 grows=lambda: _sandboxes_and(process.pid, uid),
                 is_idle=lambda open_sessions: _is_idle(ask(socket, "pool"), open_sessions),
+                all_cpu_seconds=lambda: bury(but={process.pid}) + cpu_seconds(processes_of(uid)),
+                socket=socket,
+                evidence=directory / "evidence",
             )
 
 
-def _environment(directory: Path, image: str | None, password: str) -> dict[str, str]:
+def _environment(directory: Path, image: str | None, password: str, size: int) -> dict[str, str]:
     userdb = directory / "userdb.txt"
     userdb.write_text(f"{_USER}:x:{password}\n")
     settings = {
@@ -55,10 +79,12 @@ def _environment(directory: Path, image: str | None, password: str) -> dict[str,
         "AUTH__USERDB": str(userdb),
         "AUTH__ACCEPT_AFTER_FAILURES": "0",
         "AUTH__FAILURE_DELAY_SECONDS": "0",
-        "POOL__SIZE": str(POOL_SIZE),
-        "POOL__MAX": str(_POOL_MAX),
+        "POOL__SIZE": str(size),
+        "POOL__MAX": str(POOL_MAX),
+        "POOL__LINGER_SECONDS": "0",  # a connection that follows must not find a box in use
         "LIMITS__SESSIONS_PER_VISITOR": "1000",
         "LIMITS__STARTUPS": "1000:30:1000",
+        "EVIDENCE__SESSION_MAX_BYTES": "2g",
         "EVIDENCE__DIR": str(directory / "evidence"),
         "RUNTIME_DIR": str(directory / "run"),
     }

@@ -13,7 +13,7 @@ from typing import Final
 import psutil
 
 from tests.benchmark.client import BenchmarkError, Target
-from tests.benchmark.processes import tree
+from tests.benchmark.processes import cpu_seconds, tree
 from tests.benchmark.servers import Server, check_alive, running, wait_until
 
 _SSHD: Final = "/usr/sbin/sshd"  # it starts itself again by this name
@@ -60,6 +60,7 @@ def openssh() -> Iterator[Server]:
             pid=process.pid,
             grows=lambda: tree(process.pid),
             is_idle=lambda open_sessions: len(parent.children()) == open_sessions,
+            all_cpu_seconds=lambda: cpu_seconds(tree(process.pid)),
         )
 
 

@@ -30,6 +30,8 @@ class Server:
     """List what is there for sessions, and the process that serves them."""
     is_idle: Callable[[int], bool]
     """Tell whether so many sessions are open, and nothing is under way."""
+    all_cpu_seconds: Callable[[], float]
+    """Sum the CPU of the server and of everything that it ever started, containers too."""
 
     @property
     def tree(self) -> list[psutil.Process]:

@@ -1,19 +1,16 @@
 """The commands beside ``hermes up``, run as processes."""
 
-import contextlib
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Self
 
 import pytest
 
-from tests.integration.running import Hermes, wait_for
+from tests.integration.running import Hermes
+from tests.integration.terminal import Terminal
 
 Make = Callable[..., Hermes]
 
@@ -97,15 +94,6 @@ def test_the_control_socket_is_for_its_owner(visited: Hermes) -> None:
     assert mode & 0o777 == 0o600
 
 
-def test_the_pool_can_be_watched(visited: Hermes) -> None:
-    """Pool status --watch goes on until it is interrupted."""
-    command = [sys.executable, "-m", "hermes", "pool", "status", "--watch"]
-    with Terminal(command, visited) as terminal:
-        terminal.until("of 3 warm")
-        terminal.process.send_signal(signal.SIGINT)
-        assert terminal.process.wait(10) != 0
-
-
 def test_the_panel_shows_pool_sessions_and_events(make_hermes: Make) -> None:
     """On a terminal hermes up draws its state, and gives the terminal back at the end."""
     hermes = make_hermes(POOL__SIZE="1")
@@ -120,43 +108,6 @@ def test_the_panel_shows_pool_sessions_and_events(make_hermes: Make) -> None:
         assert terminal.process.wait(20) == -signal.SIGINT
         terminal.until(r"\x1b\[\?1049l")
     assert hermes.containers() == []
-
-
-class Terminal:
-    """A program on a pseudo-terminal of 100 columns."""
-
-    def __init__(self, command: list[str], hermes: Hermes) -> None:
-        self._master, slave = pty.openpty()
-        environment = {**hermes.environment, "COLUMNS": "140", "LINES": "40", "TERM": "xterm"}
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=slave, stdout=slave, stderr=slave, cwd=hermes.directory
-        )
-        os.close(slave)
-        os.set_blocking(self._master, False)
-        self._seen = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-
-    def until(self, pattern: str) -> re.Match[str]:
-        """Read on until the output has the pattern in it, colours left out."""
-
-        def found() -> re.Match[str] | None:
-            with contextlib.suppress(OSError):  # nothing to read now, or the program has ended
-                self._seen += os.read(self._master, 65536).decode(errors="replace")
-            return re.search(pattern, self._seen) or re.search(
-                pattern, re.sub(r"\x1b\[[0-9;]*m", "", self._seen)
-            )
-
-        match = wait_for(found, 30.0, lambda: self._seen[-2000:])
-        assert match is not None
-        return match
 
 
 def test_settings_are_checked_and_shown(make_hermes: Make) -> None:
@@ -178,7 +129,7 @@ def test_the_version_and_help_are_told(make_hermes: Make) -> None:
     """--version, help of every command, and shell completion work."""
     hermes = make_hermes()
     assert re.fullmatch(r"hermes \d+\.\d+\.\d+\n", hermes.cli("--version").stdout)
-    for command in ("up", "pool", "sessions", "image", "config"):
+    for command in ("up", "doctor", "pool", "sessions", "image", "config"):
         assert "Usage: hermes " + command in hermes.cli(command, "--help").stdout
     hermes.environment |= {"_HERMES_COMPLETE": "complete_bash", "COMP_WORDS": "hermes p"}
     hermes.environment["COMP_CWORD"] = "1"

@@ -15,6 +15,7 @@ class Busy:
     """A service with so many sandboxes and sessions, and no events."""
 
     events: tuple[Event, ...] = ()
+    state = "warm"
 
     def __init__(self, sandboxes: int, sessions: int) -> None:
         self._sandboxes, self._sessions = sandboxes, sessions
@@ -22,12 +23,12 @@ class Busy:
     def pool_status(self) -> PoolStatus:
         """Sandboxes named by their number."""
         names = [f"box-{number:02}" for number in range(self._sandboxes)]
-        boxes = tuple(SandboxStatus(name, name, "warm", 1.0, None, None) for name in names)
+        boxes = tuple(SandboxStatus(name, name, self.state, 1.0, None, None) for name in names)
         return PoolStatus(
             target=len(names),
             warm=len(names),
             leased=0,
-            lingering=0,
+            lingering=2,
             starting=0,
             max=99,
             limits_enforced=True,
@@ -75,3 +76,15 @@ def test_a_low_terminal_keeps_its_events_and_log(height: int) -> None:
     shown = text.count("box-")
     assert f" {60 - shown} more " in text
     assert f" {50 - text.count('session-')} more " in text
+
+
+@pytest.mark.parametrize("state", ["lingering", "harvesting"])
+def test_states_after_a_visit_are_shown(state: str) -> None:
+    """The panel names the state of each sandbox and counts those that linger."""
+    console = Console(file=io.StringIO(), width=120, height=40, record=True)
+    busy = Busy(1, 0)
+    busy.state = state
+    console.print(Panel(busy, ["192.0.2.10:22"]))
+    text = console.export_text()
+    assert state in next(line for line in text.splitlines() if "box-00" in line)
+    assert "2 lingering" in text
