@@ -655,6 +655,16 @@ static void give_line(const struct ends *ends, const struct account *account)
         return;
 }
 
+/* As pam_loginuid does it; last(1) takes a login without one for a phantom. */
+static void set_login_uid(uid_t uid)
+{
+    char text[16];
+    int size = snprintf(text, sizeof text, "%u", uid), fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0 && write(fd, text, (size_t)size) < 0)
+        close_fd(&fd);
+    close_fd(&fd);
+}
+
 /* What a forked process does with a request; never returns. */
 static void watch(const struct request *request, const struct ends *ends)
 {
@@ -671,6 +681,7 @@ static void watch(const struct request *request, const struct ends *ends)
         tell(ends->facts, NOT_STARTED, 0, NO_ACCOUNT);
         _exit(1);
     }
+    set_login_uid(account.uid);
     if (request->terminal) {
         give_line(ends, &account);
         record_login(ends->line, account.name, request->host, getpid());
