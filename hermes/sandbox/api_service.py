@@ -23,14 +23,12 @@ _DIRECTORY: Final = "podman-"
 _POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 1.0
 # keyring: the kernel caps a user's keyrings at 200, and so the pool.
-# exit_command_delay: each exec would else leave two processes behind for 300 s.
 _CONTAINERS_CONF: Final = """[containers]
 keyring = false
 log_driver = "none"
 [engine]
 cgroup_manager = "{cgroup_manager}"
 events_logger = "none"
-exit_command_delay = 10
 """
 
 

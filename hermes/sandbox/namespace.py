@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 from hermes.errors import PodmanError
@@ -24,7 +25,8 @@ RECOVER_SECONDS: Final = 120.0
 USAGE_FILES: Final = 500_000
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
-_RESTART_SECONDS: Final = 1.0
+_RESTART_SECONDS: Final = 0.5
+_LONG_SECONDS: Final = 60.0
 _Answer = tuple[Any, int | None]
 
 
@@ -93,13 +95,17 @@ class Namespace:
         asyncio.get_running_loop().add_reader(ours, self._readable, ours)
 
     async def supervise(self) -> None:
-        """Start it again whenever it ends, until cancelled."""
+        """Start it again whenever it ends, until cancelled; one that fails at once, ever later."""
+        pause = _RESTART_SECONDS
         while True:
             assert self._process is not None  # noqa: S101 - started before
+            began = monotonic()
             status = await self._process.wait()
-            log.warning("the broker ended with status %s; starting it again", status)
             self._lose()
-            await asyncio.sleep(_RESTART_SECONDS)
+            lived = monotonic() - began
+            pause = _RESTART_SECONDS if lived > _LONG_SECONDS else min(2 * pause, _LONG_SECONDS)
+            log.warning("the broker ended with status %s; again in %g s", status, pause)
+            await asyncio.sleep(pause)
             try:
                 await self.start()
             except PodmanError as error:
