@@ -112,11 +112,11 @@ async def test_a_session_may_end_while_the_pool_waits_for_podman(
     """A box that is released after the pool's end began goes with the others."""
     pool = _pool(engine, plan, size=1, max=2)
     await pool.start()
-    lease = await pool.lease("s", "v", tmp_path)
-    slow.delay = 1.0
-    slow.held.clear()
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(pool.serve())
+        lease = await pool.lease("s", "v", tmp_path)
+        slow.delay = 1.0
+        slow.held.clear()
         await slow.held.wait()
         serving.cancel()
         await asyncio.sleep(0.1)

@@ -93,7 +93,7 @@ def test_who_does_not_log_in_is_hung_up_on(start: Start) -> None:
 
 async def test_who_falls_silent_is_hung_up_on(start: Start) -> None:
     """After LIMITS__IDLE_SECONDS of silence the session ends, and its box goes."""
-    hermes = start(LIMITS__IDLE_SECONDS="2", POOL__SIZE="1")
+    hermes = start(LIMITS__IDLE_SECONDS="2", POOL__SIZE="1", POOL__LINGER_SECONDS="0")
     async with hermes.connect() as connection:
         busy = await connection.run("for i in 1 2 3 4 5 6; do sleep 0.5; echo $i; done")
         assert str(busy.stdout).endswith("6\n")

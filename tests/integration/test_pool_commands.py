@@ -61,13 +61,14 @@ def test_a_watched_pool_gives_the_terminal_back(shared: Hermes, end: str) -> Non
         assert "Traceback" not in terminal.seen
 
 
-def test_a_watched_pool_tells_each_change_once(shared: Hermes) -> None:
+def test_a_watched_pool_tells_each_change_once(start: Start) -> None:
     """With --json there is one line for each change, and none while nothing happens."""
-    wait_for(lambda: shared.pool()["warm"] == 3, 20.0)
+    hermes = start()
+    wait_for(lambda: hermes.pool()["warm"] == 3, 20.0)
     with subprocess.Popen(
         [*WATCH, "--json"],
-        env=shared.environment,
-        cwd=shared.directory,
+        env=hermes.environment,
+        cwd=hermes.directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,7 +78,7 @@ def test_a_watched_pool_tells_each_change_once(shared: Hermes) -> None:
         try:
             lines = watching.stdout
             assert json.loads(lines.readline())["leased"] == 0
-            subprocess.run(shared.ssh("sleep 1.2"), check=True, capture_output=True)
+            subprocess.run(hermes.ssh("sleep 1.2"), check=True, capture_output=True)
             assert json.loads(lines.readline())["leased"] == 1
             while (seen := json.loads(lines.readline()))["lingering"] == 0 or seen["warm"] < 3:
                 pass
