@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from hermes.evidence.changes import share
+from hermes.errors import EvidenceError
+from hermes.evidence.changes import read, share
 from hermes.sandbox.harvest import harvest
 from hermes.sandbox.spec import INSTANCE_LABEL
 
@@ -61,8 +62,9 @@ class Reaper:
     def _take(self, path: Path) -> bool:
         try:
             order = json.loads(path.read_text())
-            harvest(**order)
             first = Path(order["changes"])
+            if not _is_harvested(first, order["stay"]["sandbox"]):
+                harvest(**order)
             share(first, _others(first, order["stay"]["sessions"]))
         except (OSError, ValueError, TypeError, KeyError):  # deleted already, or a torn note
             return False
@@ -99,6 +101,15 @@ class Reaper:
 
     def _path(self, name: str) -> Path:
         return self._notes / f"{name}.json"
+
+
+def _is_harvested(changes: Path, sandbox: str) -> bool:
+    """Whether that was done before, when more of the sandbox was left than there is now."""
+    try:
+        document = read(changes.parent)
+    except EvidenceError:
+        return False
+    return document is not None and document.sandbox == sandbox
 
 
 def _others(first: Path, sessions: list[str]) -> list[Path]:
