@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import signal
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -84,8 +83,7 @@ def test_a_killed_service_takes_its_podman_along(start: Start) -> None:
     assert service is not None
     hermes.stop(signal.SIGKILL)
     wait_for(lambda: not service.is_running(), 10.0)
-    names = hermes.containers()
-    subprocess.run(["podman", "rm", "--force", "--time=0", *names], check=True, capture_output=True)
+    wait_for(lambda: hermes.containers() == [], 30.0)
 
 
 def test_two_services_cannot_share_a_directory(start: Start) -> None:
