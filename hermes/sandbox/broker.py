@@ -54,7 +54,14 @@ class Broker:
         }
 
     def serve(self) -> bool:
-        """Answer, what takes long on a worker; True when the service took its leave."""
+        """Answer, what takes long on a worker; True when the service took its leave.
+
+        What was begun is done afterwards: nobody may begin it a second time meanwhile.
+        """
+        with self._workers:
+            return self._serve()
+
+    def _serve(self) -> bool:
         while message := self._receive():
             request = json.loads(message)
             number, do = request.pop("id"), request.pop("do")

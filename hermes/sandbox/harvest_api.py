@@ -20,6 +20,7 @@ from hermes.sandbox.collection import Collection, Order, Summary, is_noise
 from hermes.sandbox.engine import Engine
 
 _MOST_LIST_BYTES: Final = 16 << 20
+_EXIT_SECONDS: Final = 5.0
 _TAR_EXTRA_BYTES: Final = 1 << 20
 _DELETED: Final = 2
 _STAT: Final = "X-Docker-Container-Path-Stat"
@@ -47,6 +48,12 @@ async def harvest(engine: Engine, container: str, order: Order) -> Summary:
 
     Raises PodmanError when podman does not list the changes, and OSError.
     """
+    # Until podman has put an ended container away, it may unmount what it is asked for.
+    with contextlib.suppress(PodmanError):  # never, when its supervisor was killed
+        query = {"condition": "exited", "interval": "50ms"}
+        await engine.request(
+            "POST", f"/containers/{container}/wait", query=query, seconds=_EXIT_SECONDS
+        )
     collection = await asyncio.to_thread(
         Collection, Artifacts(order.artifacts), order.changes, order.caps
     )

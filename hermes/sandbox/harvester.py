@@ -78,14 +78,25 @@ class Harvester:
             self._namespace.forget(box.name)
 
     async def _take(self, box: Sandbox, order: Order) -> Summary:
-        if self._namespace is not None and self._namespace.alive and box.upper is not None:
-            summary = await self._namespace.harvest(order)
-        else:
+        summary = await self._ask_broker(box, order)
+        if summary is None:
             await box.end()
             summary = await harvest_api.harvest(self._engine, box.name, order)
         others = list(box.visit.sessions.values())[1:] if box.visit else []
         await asyncio.to_thread(share, order.changes, others)
         return summary
+
+    async def _ask_broker(self, box: Sandbox, order: Order) -> Summary | None:
+        """Harvest by the broker; None when there is none, or when it was killed over it."""
+        if self._namespace is None or box.upper is None:
+            return None
+        try:
+            return await self._namespace.harvest(order)
+        except PodmanError as error:
+            if self._namespace.alive:
+                raise
+            log.warning("%s is harvested by podman's API instead: %s", box.name, error)
+            return None
 
     def _order(self, box: Sandbox, visit: Visit, mounts: tuple[tuple[str, str], ...] = ()) -> Order:
         first = next(iter(visit.sessions.values()))

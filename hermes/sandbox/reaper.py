@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from hermes.evidence.changes import share
+from hermes.errors import EvidenceError
+from hermes.evidence.changes import read, share
 from hermes.evidence.events import SandboxHarvested
 from hermes.evidence.record import amend
 from hermes.sandbox.harvest import harvest
@@ -75,8 +76,8 @@ class Reaper:
         try:
             note = json.loads(path.read_text())
             order = note["order"]
-            summary = harvest(**order)
-            _tell(note["sensor"], order, summary)
+            done = _is_harvested(Path(order["changes"]), order["stay"]["sandbox"])
+            _tell(note["sensor"], order, None if done else harvest(**order))
         except (OSError, ValueError, TypeError, KeyError):  # deleted already, or a torn note
             return False
         finally:
@@ -114,13 +115,24 @@ class Reaper:
         return self._notes / f"{name}.json"
 
 
-def _tell(sensor: str, order: dict[str, Any], summary: dict[str, Any]) -> None:
-    """Give every session of the visit the document, and an event of it."""
+def _tell(sensor: str, order: dict[str, Any], summary: dict[str, Any] | None) -> None:
+    """Give every session of the visit the document, and an event of what was done now."""
     changes, sandbox = Path(order["changes"]), order["stay"]["sandbox"]
     sessions = changes.parent.parent.parent.parent.parent
     found = [path for name in order["stay"]["sessions"] for path in sessions.glob(f"*/*/*/{name}")]
     share(changes, [path for path in found if path != changes.parent])
     for path in found:
+        if summary is None:
+            break
         now, session = datetime.now(UTC), path.name
         event = SandboxHarvested(time=now, session=session, sandbox=sandbox, **summary)
         amend(path, event, sensor)
+
+
+def _is_harvested(changes: Path, sandbox: str) -> bool:
+    """Whether that was done before, when more of the sandbox was left than there is now."""
+    try:
+        document = read(changes.parent)
+    except EvidenceError:
+        return False
+    return document is not None and document.sandbox == sandbox

@@ -1,51 +1,72 @@
-"""A sandbox by its specification alone, for those who try to get out of it.
-
-How an attempt is made inside stands in one place, `Cell.run`.
-"""
+"""Those who try to get out: a running service's visitors, and a sandbox that is altered."""
 
 import asyncio
-import secrets
+import contextlib
+import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hermes.sandbox.api_service import connected
-from hermes.sandbox.containers import delete_container
+from hermes.sandbox.attach import Attacher
+from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.host import read_host
 from hermes.sandbox.limits import unenforced
+from hermes.sandbox.sandbox import Plan, Sandbox
 from hermes.sandbox.spec import resource_limits, sandbox_spec
 from hermes.settings import SandboxSettings
+from tests.integration.running import Hermes
 
 ATTEMPTS = Path(__file__).with_name("attempts.c")
-SECONDS = 30.0
+ROOT, USER = "root", "oracle"
+_MARK = "=== "
+_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A running container whose first process only sleeps."""
+    """The sandbox of the visitor who comes from one address."""
 
-    name: str
-    pid: int
-    settings: SandboxSettings
+    hermes: Hermes
+    source: str
 
-    def run(self, command: str, uid: int = 0) -> str:
-        """Run a shell command inside and return all that it says."""
-        done = subprocess.run(
-            ["podman", "exec", "--user", f"{uid}:{uid}", self.name, "/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
+    def run(self, command: str, user: str = ROOT, stdin: bytes = b"") -> str:
+        """Log in, run a shell command and return all that it says."""
+        return asyncio.run(self._run(command, user, stdin)).strip()
+
+    def answers(self, commands: list[str], user: str) -> list[str]:
+        """Run many commands in one session, each in a shell of its own; return what each says."""
+        steps = (
+            f"echo; echo '{_MARK}'; sh -c {_quoted(command)} </dev/null 2>&1"
+            for command in commands
         )
-        return done.stdout.strip()
+        said = self.run("\n".join(steps), user)
+        return [part.strip() for part in said.split(_MARK)[1:]]
+
+    def put(self, file: Path, path: str) -> None:
+        """Bring a program, as bots do."""
+        self.run(f"cat >{path} && chmod 755 {path}", stdin=file.read_bytes())
 
     def enforces(self, limit: str) -> bool:
         """Whether this machine holds it to a limit, named as the cgroup's file."""
-        return limit not in unenforced(self.pid, resource_limits(self.settings))
+        rows = self.hermes.pool()["sandboxes"]
+        (name,) = [row["name"] for row in rows if row["visitor"] == self.source]
+        command = ["podman", "inspect", name]
+        told = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout
+        pid = int(json.loads(told)[0]["State"]["Pid"])
+        return limit not in unenforced(pid, resource_limits(SandboxSettings()))
+
+    async def _run(self, command: str, user: str, stdin: bytes) -> str:
+        async with asyncio.timeout(_SECONDS), self.hermes.connect(user, source=self.source) as one:
+            done = await one.run(f"exec 2>&1\n{command}", input=stdin, encoding=None)
+            assert isinstance(done.stdout, bytes)
+            return done.stdout.decode(errors="replace")
+
+
+def _quoted(command: str) -> str:
+    return "'" + command.replace("'", "'\\''") + "'"
 
 
 def compiled(directory: Path) -> Path:
@@ -55,42 +76,37 @@ def compiled(directory: Path) -> Path:
     return program
 
 
-@contextmanager
-def cell(image: str, directory: Path, program: Path | None, **fields: object) -> Iterator[Cell]:
-    """Start one with the attempts in it; it is deleted afterwards.
+class Altered(Sandbox):
+    """A sandbox some of whose specification is not as it should be."""
 
-    ``fields`` replace those of the specification, for one that is not as it should be.
-    """
-    settings = SandboxSettings()
-    name = f"cell-{secrets.token_hex(4)}"
-    try:
-        pid = asyncio.run(_start(settings, image, name, directory, fields))
-        if program is not None:
-            copy = ["podman", "cp", str(program), f"{name}:/bin/attempts"]
-            subprocess.run(copy, check=True, timeout=60)
-        yield Cell(name, pid, settings)
-    finally:
-        asyncio.run(_delete(name, directory))
+    fields: dict[str, Any]
 
-
-async def _start(
-    settings: SandboxSettings, image: str, name: str, directory: Path, fields: dict[str, object]
-) -> int:
-    async with connected(None, directory) as engine:
+    async def create(self) -> None:
+        """Create the container, not running yet."""
         spec = sandbox_spec(
-            settings,
-            image=image,
-            name=name,
-            instance="cell",
+            self._plan.settings,
+            image=self._decoy.image,
+            name=self.name,
+            instance=self._plan.instance,
             hostname="cell",
-            timeout_seconds=600,
-            host=await read_host(engine),
-        ) | {"command": ["/bin/sleep", "600"], **fields}
-        await engine.request("POST", "/containers/create", document=spec, seconds=60)
-        await engine.request("POST", f"/containers/{name}/start", seconds=60)
-        return int((await engine.json("GET", f"/containers/{name}/json"))["State"]["Pid"])
+            timeout_seconds=self._plan.timeout_seconds,
+            host=self._plan.host,
+        )
+        path = "/containers/create"
+        await self._engine.request("POST", path, document=spec | self.fields, seconds=60)
 
 
-async def _delete(name: str, directory: Path) -> None:
+@contextlib.asynccontextmanager
+async def altered(image: str, directory: Path, fields: dict[str, Any]) -> AsyncIterator[Altered]:
+    """Start a sandbox with ``fields`` in place of the specification's; it is deleted afterwards."""
     async with connected(None, directory) as engine:
-        await delete_container(engine, name)
+        plan = Plan(SandboxSettings(), "cell", 600, host=await read_host(engine))
+        box = Altered(engine, plan, Decoy(image))
+        box.fields = fields
+        try:
+            await box.create()
+            await box.start(Attacher(engine, None))
+            yield box
+        finally:
+            await box.end()
+            await box.delete()

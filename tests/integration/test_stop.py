@@ -83,6 +83,7 @@ def test_a_killed_service_takes_its_podman_along(start: Start) -> None:
     assert service is not None
     hermes.stop(signal.SIGKILL)
     wait_for(lambda: not service.is_running(), 10.0)
+    wait_for(lambda: hermes.containers() == [], 30.0)
 
 
 def test_two_services_cannot_share_a_directory(start: Start) -> None:
