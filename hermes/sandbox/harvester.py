@@ -64,7 +64,6 @@ class Harvester:
         if box.visit is None or box.harvested:
             await box.end()
             return
-        box.harvested = True
         mounts = _mounts(box.pid) if await box.halt() else ()
         try:
             summary = await self._take(box, self._order(box, box.visit, mounts))
@@ -72,8 +71,8 @@ class Harvester:
             log.error("%s could not be harvested: %s", box.name, error)  # noqa: TRY400 - one sentence
         else:
             self._on_harvest(box, summary)
-        finally:
-            await box.end()
+        box.harvested = True
+        await box.end()
         if self._namespace is not None:
             self._namespace.forget(box.name)
 

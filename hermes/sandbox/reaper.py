@@ -121,11 +121,9 @@ def _tell(sensor: str, order: dict[str, Any], summary: dict[str, Any] | None) ->
     sessions = changes.parent.parent.parent.parent.parent
     found = [path for name in order["stay"]["sessions"] for path in sessions.glob(f"*/*/*/{name}")]
     share(changes, [path for path in found if path != changes.parent])
-    for path in found:
-        if summary is None:
-            break
+    for path in found if summary else ():
         now, session = datetime.now(UTC), path.name
-        event = SandboxHarvested(time=now, session=session, sandbox=sandbox, **summary)
+        event = SandboxHarvested(time=now, session=session, sandbox=sandbox, **(summary or {}))
         amend(path, event, sensor)
 
 

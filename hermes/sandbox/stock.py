@@ -35,7 +35,7 @@ class Stock:
         self._boxes = boxes
         self._waiting: deque[asyncio.Future[Sandbox]] = deque()
         self._wake = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._ends: asyncio.TaskGroup | None = None
         self._ending: set[str] = set()
         self._resume_at = 0.0
         self._failures = 0
@@ -56,17 +56,23 @@ class Stock:
 
     async def serve(self) -> None:
         """Fill, refill and check until cancelled, then end every sandbox."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                tasks.create_task(self._check_forever(), name="pool-check")
-                tasks.create_task(self._watch_disk(), name="pool-disk")
-                try:
-                    await self._fill_forever(tasks)
-                finally:
-                    self._closing = True  # a group that ends takes no more tasks
-        finally:
+        async with asyncio.TaskGroup() as ends:
+            self._ends = ends
+            try:
+                await self._keep()
+            except asyncio.CancelledError as error:  # a harvest under way is not cut short
+                cancelled = error
             await self.close()
+        raise cancelled
+
+    async def _keep(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._check_forever(), name="pool-check")
+            tasks.create_task(self._watch_disk(), name="pool-disk")
+            try:
+                await self._fill_forever(tasks)
+            finally:
+                self._closing = True  # a group that ends takes no more tasks
 
     async def close(self) -> None:
         """End every sandbox and refuse those who wait; idempotent."""
@@ -110,14 +116,14 @@ class Stock:
             return
         box.be_patient(None)
         self._boxes.move(box, State.HARVESTING)
-        if self._tasks is not None and not self._closing:
-            self._tasks.create_task(self._harvest(box), name="pool-harvest")
+        if self._ends is not None and not self._closing:
+            self._ends.create_task(self._harvest(box), name="pool-harvest")
 
     def recycle(self) -> list[str]:
         """Replace the warm sandboxes, one after another; returns their names at once."""
         boxes = self._boxes.having(State.WARM)
-        if self._tasks is not None and not self._closing:
-            self._tasks.create_task(self._replace(boxes), name="pool-recycle")
+        if self._ends is not None and not self._closing:
+            self._ends.create_task(self._replace(boxes), name="pool-recycle")
         return [box.name for box in boxes]
 
     async def _prove(self) -> None:
