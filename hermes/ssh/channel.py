@@ -196,6 +196,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             kind = asyncssh.EXTENDED_DATA_STDERR if output.stderr else None
             with contextlib.suppress(OSError):  # closed by the client; this task is cancelled soon
                 self._channel.write(output.data, kind)
+            await asyncio.sleep(0)  # what is typed elsewhere waits for one packet, not a window
 
     async def _feed(self, guest: GuestChannel) -> None:
         """Pass input to the program, in the order in which it came."""
