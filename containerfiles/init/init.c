@@ -741,14 +741,18 @@ static const struct daemon daemons[] = {
 
 static int cron_gate = -1;
 
-/* A loop around vfork(2) would have a counter that the child may change. */
-static __attribute__((noinline)) void burn_number(void)
+static int do_nothing(void *unused)
 {
-    pid_t child = vfork();
-    if (child == 0)
-        _exit(0);
-    if (child > 0)
-        waitpid(child, NULL, 0);
+    (void)unused;
+    return 0;
+}
+
+/* A thread takes a number as a process does, for two thirds of the time, and leaves no zombie. */
+static void burn_number(void)
+{
+    static char stack[4096] __attribute__((aligned(16)));
+    clone(do_nothing, stack + sizeof stack,
+          CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_VFORK, NULL);
 }
 
 static void burn_numbers(uint32_t count)

@@ -18,6 +18,8 @@ from hermes.evidence.writer import Writer, append_line, replace_file
 MOST_EVENTS: Final = 10_000
 MOST_EVENT_BYTES: Final = 8 << 20
 MOST_FILES: Final = 2_000
+_MOST_KEPT_EVENTS: Final = 64
+_MOST_KEPT_BYTES: Final = 64 << 10
 
 EventListener = Callable[[Event], None]
 
@@ -50,7 +52,7 @@ class Desk:
 
 
 class SessionRecord:
-    """Facts of one session, written as they happen and kept nowhere else.
+    """Facts of one session, written as they happen; only the first few are kept beside that.
 
     Events and recordings have a budget each, so that neither can use up the other's.
     """
@@ -63,6 +65,8 @@ class SessionRecord:
         self._events = Budget(MOST_EVENT_BYTES, MOST_EVENTS)
         self._recordings = Budget(desk.session_max_bytes, MOST_FILES)
         self._dropped_events = 0
+        self._kept: list[Event] | None = []
+        self._keeps = Budget(_MOST_KEPT_BYTES, _MOST_KEPT_EVENTS)
         self._sink = desk.writer.open(self.directory / "events.jsonl")
 
     def stamp(self) -> Stamp:
@@ -89,15 +93,34 @@ class SessionRecord:
     def close(self, last: SessionClosed) -> None:
         """Add the last event, whatever the budget, end the events and have the story written."""
         last = replace(last, dropped_events=self._dropped_events)
-        self._sink.close(to_line(last, self._desk.sensor))
+        line = to_line(last, self._desk.sensor)
+        self._sink.close(line)
+        self._keep(last, len(line))
         self._desk.listener(last)
-        self._desk.writer.submit(lambda: _write_story(self.directory), 0)
+        self._desk.writer.submit(self._write_story, 0)
 
     def _write(self, event: Event) -> bool:
         if self._events.spent:
             return False
         line = to_line(event, self._desk.sensor)
-        return self._events.take(len(line), 1) and self._sink.write(line)
+        if not (self._events.take(len(line), 1) and self._sink.write(line)):
+            return False
+        self._keep(event, len(line))
+        return True
+
+    def _keep(self, event: Event, size: int) -> None:
+        """Keep the events of a short session for its story; those of a long one are read back."""
+        if self._kept is not None and self._keeps.take(size, 1):
+            self._kept.append(event)
+        else:
+            self._kept = None
+
+    def _write_story(self) -> bool:
+        """Tell what the disk has: the events that were kept, if it took them all."""
+        told = story.fold(self._kept) if self._kept is not None and self._sink.whole else None
+        return (
+            _write_story(self.directory) if told is None else _replace_story(self.directory, told)
+        )
 
 
 def amend(directory: Path, event: Event, sensor: str) -> bool:
@@ -112,6 +135,10 @@ def _write_story(directory: Path) -> bool:
         told = store.read(directory)
     except EvidenceError:  # the disk took no event, and the writer has said so
         return False
+    return _replace_story(directory, told)
+
+
+def _replace_story(directory: Path, told: story.Story) -> bool:
     data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
     replace_file(directory / "session.json", data)
     return True

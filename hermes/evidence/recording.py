@@ -36,6 +36,10 @@ class Budget:
         """Whether no piece is left, however small."""
         return self._pieces_left == 0
 
+    def holds(self, size: int) -> bool:
+        """Whether so many bytes are left."""
+        return size <= self._left
+
     def take(self, size: int, pieces: int = 0) -> bool:
         """Reserve ``size`` bytes and ``pieces``; False, and nothing taken, when not left."""
         if size > self._left or pieces > self._pieces_left:
@@ -101,6 +105,11 @@ class TerminalRecording:
             self._sink.close()
 
     def _text(self, code: str, data: bytes, *, final: bool = False) -> None:
+        if self._sink is None or not self._budget.holds(len(data)):
+            # As text it is no shorter: to find that out would cost more than all the rest.
+            self._decoders[code].reset()
+            self.unrecorded_bytes += len(data)
+            return
         text = self._decoders[code].decode(data, final)
         if text:
             self._event(code, text, len(data))

@@ -82,9 +82,13 @@ class Writer:
 
 
 class Sink:
-    """One file being written; all methods return at once."""
+    """One file being written; all methods return at once.
+
+    ``whole`` turns False when the disk refuses some of it; only the thread may ask.
+    """
 
     def __init__(self, writer: Writer, path: Path) -> None:
+        self.whole = True
         self._writer = writer
         self._path = path
         self._file: FileIO | None = None
@@ -104,9 +108,11 @@ class Sink:
         return True
 
     def _write(self, data: bytes) -> bool:
+        before, self.whole = self.whole, False
         if self._file is None:
             return False
         _append(self._file, data)
+        self.whole = before
         return True
 
     def _close(self, last: bytes) -> bool:

@@ -151,10 +151,21 @@ class GuestChannel:
         await self._until(lambda: bool(self._output) or self._ended)
         if not self._output:
             return None
-        output = self._output.popleft()
+        output = self._next_output()
         self._unread_bytes -= len(output.data)
         self._give_credit(len(output.data))
         return output
+
+    def _next_output(self) -> Output:
+        """Join what a terminal gave in many small pieces: each that is sent costs a packet."""
+        output = self._output.popleft()
+        parts, size = [output.data], len(output.data)
+        while self._output and self._output[0].stderr is output.stderr:
+            size += len(self._output[0].data)
+            if size > frames.LARGEST_OUTPUT:
+                break
+            parts.append(self._output.popleft().data)
+        return output if len(parts) == 1 else Output(b"".join(parts), stderr=output.stderr)
 
     async def write(self, data: bytes) -> None:
         """Feed input as the guest takes it; what a program that ended did not take is lost."""

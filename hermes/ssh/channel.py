@@ -15,6 +15,7 @@ from hermes.evidence.recording import Recording, Screen
 from hermes.guest import ChannelRequest, Exit, GuestChannel, Lease
 from hermes.ssh.environment import Environment
 from hermes.ssh.inbox import Eof, Inbox, Resize, Signal
+from hermes.ssh.unpadded import send_unpadded
 
 if TYPE_CHECKING:
     from hermes.ssh.session import Session
@@ -59,6 +60,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         """Keep asyncssh's end, and bound what it would collect without end."""
         self._channel = chan
         chan._env = Environment()  # noqa: SLF001 - asyncssh has no limit of its own to set
+        send_unpadded(chan.get_connection())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the program when the channel closes."""
@@ -194,6 +196,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             kind = asyncssh.EXTENDED_DATA_STDERR if output.stderr else None
             with contextlib.suppress(OSError):  # closed by the client; this task is cancelled soon
                 self._channel.write(output.data, kind)
+            await asyncio.sleep(0)  # what is typed elsewhere waits for one packet, not a window
 
     async def _feed(self, guest: GuestChannel) -> None:
         """Pass input to the program, in the order in which it came."""

@@ -1,6 +1,7 @@
 """What an attacker meets: shells and commands, as with sshd."""
 
 import asyncio
+import logging
 import subprocess
 
 import asyncssh
@@ -54,6 +55,23 @@ def test_100_megabytes_of_output_are_complete(shared: Hermes) -> None:
         while chunk := client.stdout.read(1 << 20):
             size += len(chunk)
     assert (size, client.returncode) == (100_000_000, 5)
+
+
+async def test_output_is_sent_in_the_packets_of_an_sshd(
+    shared: Hermes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No message that means nothing comes between those of a channel."""
+    caplog.set_level(logging.DEBUG, "asyncssh")
+    asyncssh.set_debug_level(3)
+    try:
+        async with shared.connect() as connection:
+            await connection.run("echo out; echo err >&2; exit 7")
+    finally:
+        asyncssh.set_debug_level(1)
+    received = [text for text in caplog.messages if "Received MSG_" in text]
+    (opened,) = (n for n, text in enumerate(received) if "CHANNEL_OPEN_CONFIRMATION" in text)
+    assert any("CHANNEL_DATA" in text for text in received[opened:])
+    assert not any("IGNORE" in text for text in received[opened:])
 
 
 async def test_shell_lives_through_resizes(shared: Hermes) -> None:

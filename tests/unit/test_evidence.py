@@ -128,6 +128,20 @@ def test_terminal_recordings_join_split_characters(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_terminal_recording_leaves_out_is_left_out_whole(tmp_path: Path) -> None:
+    """Output beyond the budget is counted, and half a character of it joins nothing later."""
+    pen = Writer()
+    screen = Screen("xterm", 100, 40)
+    cast = TerminalRecording(pen, tmp_path / "a.cast", screen, NOW, Budget(1000, 1))
+    cast.sent("é".encode() * 1000 + b"\xc3")
+    cast.sent(b"\xa9!")
+    cast.close()
+    pen.close()
+    _header, line = (tmp_path / "a.cast").read_text().splitlines()
+    assert json.loads(line)[1:] == ["o", "\ufffd!"]
+    assert cast.unrecorded_bytes == 2001
+
+
 def test_stream_recordings_make_only_the_files_they_need(tmp_path: Path) -> None:
     """No output, no file; what exceeds the budget is counted."""
     pen = Writer()

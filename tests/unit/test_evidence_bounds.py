@@ -13,9 +13,9 @@ from rich.console import Console
 from hermes.cli.play import play_channel
 from hermes.cli.telling import tell
 from hermes.errors import EvidenceError
+from hermes.evidence import documents, store, writer
 from hermes.evidence import events as ev
 from hermes.evidence import record as record_module
-from hermes.evidence import store, writer
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk, SessionRecord
 from hermes.evidence.recording import Screen
@@ -38,6 +38,17 @@ class Room:
             self.record.add(
                 ev.ChannelRefused(**self.record.stamp(), kind="subsystem", reason=reason)
             )
+
+    def wait(self) -> None:
+        """Return when all that is queued was written."""
+        written = threading.Event()
+
+        def tell_so() -> bool:
+            written.set()
+            return True
+
+        self.pen.submit(tell_so, 0)
+        written.wait()
 
     def close(self) -> None:
         """End the session; its story waits for the writer."""
@@ -180,6 +191,37 @@ def test_the_end_of_a_long_session_holds_nobody_up(room: Room) -> None:
     refusals = session_json(room.record)["refusals"]
     assert isinstance(refusals, list)
     assert len(refusals) == record_module.MOST_EVENTS
+
+
+@pytest.mark.parametrize(("count", "told"), [(62, 62), (63, 0)])
+def test_only_a_long_session_is_read_back_for_its_story(room: Room, count: int, told: int) -> None:
+    """Up to 64 events are kept; of more, what the file has is told, here the last one."""
+    room.refuse(count)
+    room.wait()
+    (room.record.directory / "events.jsonl").write_bytes(b"")
+    room.record.add(ev.ChannelOpened(**room.record.stamp(), channel=0, kind="shell"))
+    room.close()
+    room.pen.close()
+    refusals = session_json(room.record)["refusals"]
+    assert isinstance(refusals, list)
+    assert len(refusals) == told
+
+
+def test_a_story_tells_no_event_that_the_disk_refused(room: Room) -> None:
+    """Where the events could not be written, those that are there are told."""
+    go_on = threading.Event()
+    room.pen.submit(go_on.wait, 0)
+    record = Desk(room.pen, room.record.directory.parent, "s", 1000, room.heard.append).begin()
+    record.directory.mkdir(parents=True)
+    line = documents.to_line(ev.ClientIdentified(**record.stamp(), version="SSH-2.0-x"), "s")
+    (record.directory / "events.jsonl").write_bytes(line)
+    record.add(ev.ChannelRefused(**record.stamp(), kind="subsystem", reason="netconf"))
+    record.close(ev.SessionClosed(**record.stamp(), reason="idle", seconds=9.5))
+    go_on.set()
+    room.close()
+    room.pen.close()
+    told = session_json(record)
+    assert (told["client_version"], told["refusals"]) == ("SSH-2.0-x", [])
 
 
 def test_the_end_is_written_however_far_behind_the_disk_is(

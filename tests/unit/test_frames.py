@@ -1,6 +1,7 @@
 """The frames and the channels, against examples and against whatever a guest may send."""
 
 import itertools
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from hermes.errors import GuestError, ProtocolError
 from hermes.evidence.recording import Screen
-from hermes.guest import ChannelRequest
+from hermes.guest import ChannelRequest, Output
 from hermes.sandbox import frames
 from hermes.sandbox.frames import Decoder, Frame, FromGuest, ToGuest
 from hermes.sandbox.multiplexer import WINDOW, GuestChannel, Multiplexer
@@ -101,6 +102,12 @@ def multiplexer_with_channels(count: int) -> tuple[Multiplexer, list[GuestChanne
     return multiplexer, channels
 
 
+async def every(channel: GuestChannel) -> AsyncIterator[Output]:
+    """Read to the end."""
+    while (output := await channel.read()) is not None:
+        yield output
+
+
 @given(st.lists(_STREAMS, max_size=10), st.booleans())
 def test_a_hostile_guest_is_refused_and_costs_no_more_than_its_window(
     streams: list[bytes], closing: bool
@@ -117,6 +124,24 @@ def test_a_hostile_guest_is_refused_and_costs_no_more_than_its_window(
         held = sum(len(output.data) for output in channel._output)
         assert held == channel._unread_bytes <= WINDOW
         assert held == 0 or not channel.closing
+
+
+async def test_small_pieces_of_output_are_read_together() -> None:
+    """Those of one stream, in order, up to 32 KiB at once."""
+    multiplexer, (channel,) = multiplexer_with_channels(1)
+    pieces = [(FromGuest.OUTPUT, b"a"), (FromGuest.OUTPUT, b"b" * 20_000)]
+    pieces += [(FromGuest.OUTPUT, b"c" * 20_000), (FromGuest.OUTPUT, b"d")]
+    pieces += [(FromGuest.ERROR_OUTPUT, b"e"), (FromGuest.ERROR_OUTPUT, b"f")]
+    for kind, data in [*pieces, (FromGuest.OUTPUT, b"g"), (FromGuest.NO_OUTPUT, b"")]:
+        multiplexer.feed(frames._HEADER.pack(kind, 0, len(data)) + data)
+    read = [output async for output in every(channel)]
+    assert [(output.data, output.stderr) for output in read] == [
+        (b"a" + b"b" * 20_000, False),
+        (b"c" * 20_000 + b"d", False),
+        (b"ef", True),
+        (b"g", False),
+    ]
+    assert channel._unread_bytes == 0
 
 
 def test_output_beyond_the_window_is_an_error() -> None:
