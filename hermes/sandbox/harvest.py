@@ -58,8 +58,12 @@ def harvest(
         taker.take(Walk(Path(upper), limits.depth))
         since = datetime.fromisoformat(stay["started"]).timestamp()
         for place, path in mounts:
-            with contextlib.suppress(FileNotFoundError):  # the image has no such directory
+            try:
                 taker.take(Walk(Path(place), limits.depth), path, since)
+            except FileNotFoundError:  # the image has no such directory
+                continue
+            except OSError:  # it was memory, and its last process has ended
+                collection.leave_out("gone")
         return dataclasses.asdict(collection.finish(Stay(**stay)))
     finally:
         collection.abandon()
