@@ -139,7 +139,7 @@ def _write_story(directory: Path) -> bool:
 
 
 def _replace_story(directory: Path, told: story.Story) -> bool:
-    data = json.dumps(story.to_json(told), indent=1).encode() + b"\n"
+    data = json.dumps(story.to_json(told)).encode() + b"\n"
     replace_file(directory / "session.json", data)
     return True
 

@@ -103,7 +103,7 @@ class Sink:
         self._writer.submit(lambda: self._close(last), 0)
 
     def _open(self) -> bool:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+        _make_directory(self._path.parent)
         self._file = self._path.open("xb", buffering=0)
         return True
 
@@ -138,6 +138,16 @@ def check_writable(directory: Path) -> None:
         ) from error
 
 
+def _make_directory(path: Path) -> None:
+    """Make it as rarely as it is needed, and those above it more rarely still."""
+    try:
+        os.mkdir(path, _DIRECTORY_MODE)  # noqa: PTH102 - half the time, and each session has one
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        path.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+
+
 def _append(file: FileIO, data: bytes) -> None:
     """Write everything or, when the disk refuses a part, nothing: a torn line spoils the next."""
     before = file.seek(0, os.SEEK_END)
@@ -165,7 +175,7 @@ def append_line(path: Path, line: bytes) -> bool:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a whole file beside ``path`` and rename it into place; blocks, raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
+    _make_directory(path.parent)
     beside = path.with_name(f".{path.name}.new")
     try:
         beside.write_bytes(data)

@@ -15,7 +15,6 @@ from hermes.evidence.recording import Recording, Screen
 from hermes.guest import ChannelRequest, Exit, GuestChannel, Lease
 from hermes.ssh.environment import Environment
 from hermes.ssh.inbox import Eof, Inbox, Resize, Signal
-from hermes.ssh.unpadded import send_unpadded
 
 if TYPE_CHECKING:
     from hermes.ssh.session import Session
@@ -60,7 +59,6 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         """Keep asyncssh's end, and bound what it would collect without end."""
         self._channel = chan
         chan._env = Environment()  # noqa: SLF001 - asyncssh has no limit of its own to set
-        send_unpadded(chan.get_connection())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the program when the channel closes."""

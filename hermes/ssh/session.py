@@ -19,6 +19,7 @@ from hermes.ssh.hold import Hold
 from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
 from hermes.ssh.policy import visitor_of
+from hermes.ssh.unpadded import send_unpadded
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Session(asyncssh.SSHServer):
         """Begin the record, and drop at once what is one too many."""
         context = self._context
         self._connection = conn
+        send_unpadded(conn)
         # asyncssh would read its options again for each user name, for Match blocks: none here.
         conn.reload_config = _nothing  # type: ignore[method-assign]
         self.source = conn.get_extra_info("peername")[:2]

@@ -17,7 +17,6 @@ _ESCAPES: Final = re.compile(
     rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()].|[=>])"
 )
 _PROMPT: Final = re.compile(rb"[$#] ?$")
-_KEY: Final = b"k"
 _WRONG: Final = "not-the-password"
 # One algorithm of each kind, so that all servers do the same work.
 _OPTIONS: Final = (
@@ -94,19 +93,6 @@ def open_shell(session: Session) -> Channel:
     channel.request_shell()
     _read(channel, until=_PROMPT)
     return channel
-
-
-def seconds_to_echo(channel: Channel) -> float:
-    """Type one character at a shell's prompt and measure until it appears."""
-    begun = perf_counter()
-    channel.write(_KEY)
-    seen = b""
-    while _KEY not in seen:
-        size, data = channel.read_timeout(1000 * STEP_SECONDS, 4096)
-        if not size:
-            raise BenchmarkError("a character that was typed did not appear")
-        seen += data
-    return perf_counter() - begun
 
 
 @contextlib.contextmanager

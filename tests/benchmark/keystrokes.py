@@ -9,27 +9,16 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Final
 
-from tests.benchmark.client import BenchmarkError, seconds_to_echo
-from tests.benchmark.measures import open_another
+from tests.benchmark.client import BenchmarkError
 from tests.benchmark.openssh_client import openssh_client, password_of
 from tests.benchmark.servers import Server, wait_until
 
 KEYSTROKES: Final = 40
-OPEN_SESSIONS: Final = 100
 _PAUSE_SECONDS: Final = 0.03
 _START_SECONDS: Final = 20.0
 _FLOOD_SECONDS: Final = 1.0  # until every buffer on the way is full
 _READY: Final = b"ready"
 _TYPIST: Final = f"echo {_READY.decode()}; exec cat"
-
-
-def beside_sessions(server: Server) -> list[float]:
-    """Measure keystrokes in one of a hundred open shells."""
-    server.settle()
-    with contextlib.ExitStack() as shells:
-        channels = [open_another(server, shells) for _number in range(OPEN_SESSIONS)]
-        server.settle(OPEN_SESSIONS)
-        return [_paused(lambda: seconds_to_echo(channels[0])) for _number in range(KEYSTROKES)]
 
 
 def beside_output(server: Server) -> list[float]:
