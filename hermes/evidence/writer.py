@@ -56,6 +56,18 @@ class Writer:
         self._jobs.put(lambda: self._perform(job, size))
         return True
 
+    def append(self, sink: "Sink", data: bytes) -> bool:
+        """Queue bytes for a file, together with others that it waits for; False as in `submit`."""
+        with self._lock:
+            if self._pending_bytes + len(data) > MAX_PENDING_BYTES:
+                return False
+            self._pending_bytes += len(data)
+            sink.parts.append(data)
+            is_first = len(sink.parts) == 1
+        if is_first:
+            self._jobs.put(lambda: self._flush(sink))
+        return True
+
     def close(self) -> None:
         """Block until everything is written; idempotent."""
         self._jobs.put(None)
@@ -67,6 +79,11 @@ class Writer:
             if self._jobs.empty():
                 # A burst of small jobs is written at one waking: each costs the event loop time.
                 time.sleep(_BATCH_SECONDS)
+
+    def _flush(self, sink: "Sink") -> None:
+        with self._lock:
+            parts, sink.parts = sink.parts, []
+        self._perform(lambda: sink.put(parts), sum(map(len, parts)))
 
     def _perform(self, job: _Job, size: int) -> None:
         try:
@@ -84,11 +101,13 @@ class Writer:
 class Sink:
     """One file being written; all methods return at once.
 
-    ``whole`` turns False when the disk refuses some of it; only the thread may ask.
+    ``whole`` turns False when the disk refuses some of it; only the thread may ask. ``parts``
+    is the writer's, under its lock.
     """
 
     def __init__(self, writer: Writer, path: Path) -> None:
         self.whole = True
+        self.parts: list[bytes] = []
         self._writer = writer
         self._path = path
         self._file: FileIO | None = None
@@ -96,7 +115,7 @@ class Sink:
 
     def write(self, data: bytes) -> bool:
         """Append; False when the writer is too far behind and left it out."""
-        return self._writer.submit(lambda: self._write(data), len(data))
+        return self._writer.append(self, data)
 
     def close(self, last: bytes = b"") -> None:
         """Append what is last, however far behind the writer is, and close the file."""
@@ -107,17 +126,32 @@ class Sink:
         self._file = self._path.open("xb", buffering=0)
         return True
 
-    def _write(self, data: bytes) -> bool:
+    def put(self, parts: list[bytes]) -> bool:
+        """Write what was queued, in the writer's thread; raises OSError when some is refused."""
         before, self.whole = self.whole, False
         if self._file is None:
             return False
-        _append(self._file, data)
+        try:
+            _append(self._file, b"".join(parts))
+        except OSError:
+            self._put_each(self._file, parts)
         self.whole = before
         return True
 
+    def _put_each(self, file: FileIO, parts: list[bytes]) -> None:
+        """Write those that the disk has room for; raises the last refusal."""
+        refusal: OSError | None = None
+        for part in parts:
+            try:
+                _append(file, part)
+            except OSError as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+
     def _close(self, last: bytes) -> bool:
         try:
-            return bool(last) and self._write(last)
+            return bool(last) and self.put([last])
         finally:
             file, self._file = self._file, None
             if file is not None:
