@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from hermes.errors import EvidenceError
 
+UNFINISHED: Final = ".*.new"
 _PIECE_BYTES: Final = 1 << 20
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o400
@@ -96,7 +97,7 @@ class Artifacts:
 
     def _copy(self, piece: bytes, source: Source, most_bytes: int) -> tuple[str, int]:
         self._directory.mkdir(parents=True, exist_ok=True, mode=_DIRECTORY_MODE)
-        beside = self._directory / f".{secrets.token_hex(8)}.new"
+        beside = self._directory / UNFINISHED.replace("*", secrets.token_hex(8))
         try:
             with beside.open("xb", buffering=0) as file:
                 os.fchmod(file.fileno(), _FILE_MODE)

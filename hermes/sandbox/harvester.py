@@ -52,7 +52,7 @@ class Harvester:
         if self._namespace is None:
             return
         try:
-            taken = await self._namespace.recover()
+            taken = await self._namespace.recover(self._artifacts)
         except PodmanError as error:
             log.warning("what an earlier run left could not be harvested: %s", error)
         else:

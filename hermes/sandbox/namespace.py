@@ -66,9 +66,9 @@ class Namespace:
         """Take a note back; returns at once."""
         self._tell("forget", name=name)
 
-    async def recover(self) -> list[str]:
+    async def recover(self, artifacts: Path) -> list[str]:
         """Harvest what is noted of a process that was killed, and name it; raises PodmanError."""
-        answer, _ = await self._ask("recover", RECOVER_SECONDS)
+        answer, _ = await self._ask("recover", RECOVER_SECONDS, artifacts=str(artifacts))
         return [str(name) for name in answer]
 
     async def usage(self, upper: Path, seconds: float = USAGE_SECONDS) -> Usage:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hermes.errors import EvidenceError
+from hermes.evidence.artifacts import UNFINISHED
 from hermes.evidence.changes import read, share
 from hermes.evidence.events import SandboxHarvested
 from hermes.evidence.record import amend
@@ -48,9 +49,14 @@ class Reaper:
         """Drop a note: it was harvested."""
         self._path(name).unlink(missing_ok=True)
 
-    def recover(self) -> list[str]:
-        """Harvest whatever is noted of sandboxes that have ended; returns their names."""
+    def recover(self, artifacts: str) -> list[str]:
+        """Harvest whatever is noted of sandboxes that have ended; returns their names.
+
+        Copies to ``artifacts`` that were cut short are removed: nobody else copies yet.
+        """
         with self._alone():
+            for left in Path(artifacts).glob(UNFINISHED):
+                left.unlink(missing_ok=True)
             return self._take_all(self._noted())
 
     def reap(self) -> None:

@@ -33,9 +33,9 @@ def test_what_is_noted_is_harvested_for_every_session(tmp_path: Path) -> None:
     """Each session of the visit gets the document, and the note is gone."""
     reaper = Reaper(tmp_path / "notes", "instance")
     _, first, second = noted(reaper, tmp_path)
-    assert reaper.recover() == ["box-1"]
+    assert reaper.recover(str(tmp_path / "artifacts")) == ["box-1"]
     assert paths(first) == paths(second) == ["/loot"]
-    assert reaper.recover() == []
+    assert reaper.recover(str(tmp_path / "artifacts")) == []
 
 
 def test_a_harvest_that_was_done_is_shared_and_not_done_again(tmp_path: Path) -> None:
@@ -45,5 +45,15 @@ def test_a_harvest_that_was_done_is_shared_and_not_done_again(tmp_path: Path) ->
     done = changes_file.ChangesFile(order.changes)
     done.add(changes_file.to_line(changes_file.Change(path="/run/gone", kind="fifo")))
     done.finish({**dataclasses.asdict(order.stay), "complete": True, "left_out": {}})
-    assert reaper.recover() == ["box-1"]
+    assert reaper.recover(str(tmp_path / "artifacts")) == ["box-1"]
     assert paths(first) == paths(second) == ["/run/gone"]
+
+
+def test_a_copy_that_was_cut_short_is_removed(tmp_path: Path) -> None:
+    """Half an artifact is none; whole ones stay."""
+    artifacts = tmp_path / "artifacts"
+    (artifacts / "ab").mkdir(parents=True)
+    for name in (".0123456789abcdef.new", "ab/abcd"):
+        (artifacts / name).touch()
+    Reaper(tmp_path / "notes", "instance").recover(str(artifacts))
+    assert [path.name for path in artifacts.rglob("*") if path.is_file()] == ["abcd"]
