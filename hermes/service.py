@@ -107,7 +107,7 @@ class Service:
             await ensure(engine, sandbox.image, self._report, hostname=sandbox.hostname)
             plan = _plan(settings)
             notes = settings.runtime_dir / "stays"
-            namespace = await stack.enter_async_context(running(notes, plan.instance))
+            namespace = await stack.enter_async_context(running(notes, plan.run))
             harvester = Harvester(
                 engine,
                 namespace,

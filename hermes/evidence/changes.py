@@ -117,6 +117,8 @@ def to_json(changes: Changes) -> dict[str, Any]:
 def share(path: Path, directories: Iterable[Path]) -> None:
     """Give the other sessions of a stay the same document; blocks, raises OSError."""
     for directory in directories:
+        if not directory.is_dir():  # evidence may be moved away while its sandbox lingers
+            continue
         beside = directory / f".{FILE_NAME}.new"
         beside.unlink(missing_ok=True)
         try:

@@ -117,7 +117,8 @@ class SessionRecord:
 
     def _write_story(self) -> bool:
         """Tell what the disk has: the events that were kept, if it took them all."""
-        told = story.fold(self._kept) if self._kept is not None and self._sink.whole else None
+        is_all = self._kept is not None and self._sink.has_all
+        told = story.fold(self._kept or []) if is_all else None
         return (
             _write_story(self.directory) if told is None else _replace_story(self.directory, told)
         )

@@ -108,10 +108,19 @@ class Sink:
     def __init__(self, writer: Writer, path: Path) -> None:
         self.whole = True
         self.parts: list[bytes] = []
+        self._size = 0
         self._writer = writer
         self._path = path
         self._file: FileIO | None = None
         writer.submit(self._open, 0)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the file has what was written here and nothing else; only the thread may ask."""
+        try:
+            return self.whole and self._path.stat().st_size == self._size
+        except OSError:
+            return False
 
     def write(self, data: bytes) -> bool:
         """Append; False when the writer is too far behind and left it out."""
@@ -131,6 +140,7 @@ class Sink:
         before, self.whole = self.whole, False
         if self._file is None:
             return False
+        self._size += sum(map(len, parts))
         try:
             _append(self._file, b"".join(parts))
         except OSError:

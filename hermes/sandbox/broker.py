@@ -1,6 +1,6 @@
 """A process in the service user's user namespace, which may touch what sub-ids own.
 
-``podman unshare python -m hermes.sandbox.broker NOTES INSTANCE`` with a SOCK_SEQPACKET socket
+``podman unshare python -m hermes.sandbox.broker NOTES RUN`` with a SOCK_SEQPACKET socket
 as standard input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
 "result"}``, each one JSON message; the answer to ``attach`` carries a descriptor; ``note``,
 ``forget`` and ``leave`` are not answered. It ends with its socket. When that is closed without
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hermes.sandbox.harvest import harvest, usage
+from hermes.sandbox.harvest import usage
 from hermes.sandbox.reaper import Reaper
 
 LARGEST_MESSAGE = 64 << 10
@@ -47,8 +47,9 @@ class Broker:
         self._asked = asked
         self._reaper = reaper
         self._workers = ThreadPoolExecutor(WORKERS)
+        self._looker = ThreadPoolExecutor(1)  # whose answers nobody's harvest may hold up
         self._deeds: dict[str, Callable[..., Any]] = {
-            "harvest": harvest,
+            "harvest": reaper.harvest,
             "usage": usage,
             "recover": reaper.recover,
         }
@@ -70,9 +71,11 @@ class Broker:
             if do == "attach":
                 self._attach(number, **request)
             elif do in ("note", "forget"):
-                getattr(self._reaper, do)(**request)
+                with contextlib.suppress(OSError):  # a full disk: then there is no note
+                    getattr(self._reaper, do)(**request)
             else:
-                self._workers.submit(self._perform, number, self._deeds[do], request)
+                workers = self._looker if do == "usage" else self._workers
+                workers.submit(self._perform, number, self._deeds[do], request)
         return False
 
     def _receive(self) -> bytes:
@@ -91,8 +94,8 @@ class Broker:
     def _perform(self, number: int, deed: Callable[..., Any], request: dict[str, Any]) -> None:
         try:
             self._answer({"id": number, "result": deed(**request)})
-        except OSError as error:
-            self._answer({"id": number, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 - whatever it was, the service waits for an answer
+            self._answer({"id": number, "error": repr(error)})
 
     def _answer(self, document: dict[str, Any], descriptors: list[int] | None = None) -> None:
         with contextlib.suppress(ConnectionError):  # nobody listens any more
@@ -103,8 +106,8 @@ def main() -> None:
     """Serve on standard input."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # those are for the service, which then says so
-    notes, instance = sys.argv[1:]
-    reaper = Reaper(Path(notes), instance)
+    notes, run = sys.argv[1:]
+    reaper = Reaper(Path(notes), run)
     with socket.socket(fileno=sys.stdin.fileno()) as asked:
         if not Broker(asked, reaper).serve():
             reaper.reap()

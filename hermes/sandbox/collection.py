@@ -23,12 +23,10 @@ NOISE: Final = (
     "/etc/resolv.conf",
     "/proc/",
     "/run/.containerenv",
-    "/run/crond.pid",
-    "/run/crond.reboot",
-    "/run/secrets/",
-    "/run/utmp",
     "/sys/",
 )
+# What it goes on changing, and how large that may be at most.
+RESTLESS: Final = {"/run/crond.pid": 16, "/run/crond.reboot": 0, "/run/utmp": 16 << 10}
 MOST_SESSIONS: Final = 1_000
 
 
@@ -64,8 +62,10 @@ class Order:
     stay: Stay
     caps: Caps = Caps()
     first_id: int = 0
-    mounts: tuple[tuple[str, str], ...] = ()
-    """Directories that are not in the upper one: where each is now, and where it was inside."""
+    pid: tuple[int, int] = (0, 0)
+    """The container's first process and the time of its start."""
+    mounts: tuple[str, ...] = ()
+    """Directories inside that are not in the upper one, but in memory."""
 
     def to_json(self) -> dict[str, Any]:
         """Lay it out for the broker; of a visitor who came back all day, the first sessions."""
@@ -177,6 +177,11 @@ class Collection:
         self._file.abandon()
 
 
+def is_restless(path: str, size: int) -> bool:
+    """Whether a sandbox goes on changing this file by itself, and nothing was hidden in it."""
+    return path in RESTLESS and size <= RESTLESS[path]
+
+
 def is_noise(path: str) -> bool:
-    """Whether a sandbox changes this path by itself."""
+    """Whether a sandbox changes this path by itself at its start."""
     return any(f"{path}/".startswith(n) if n.endswith("/") else path == n for n in NOISE)

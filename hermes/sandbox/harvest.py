@@ -18,7 +18,9 @@ from typing import Any, Final
 from hermes.evidence.artifacts import Artifacts
 from hermes.evidence.changes import Change, Kind
 from hermes.evidence.documents import timestamp
-from hermes.sandbox.collection import Caps, Collection, Stay, is_noise
+from hermes.sandbox.collection import Caps, Collection, Stay, is_noise, is_restless
+from hermes.sandbox.open_files import nameless
+from hermes.sandbox.process import start_time
 from hermes.sandbox.walk import Entry, Walk
 
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -43,36 +45,53 @@ def harvest(
     stay: dict[str, Any],
     caps: dict[str, Any],
     first_id: int = 0,
-    mounts: Sequence[tuple[str, str]] = (),
+    pid: Sequence[int] = (0, 0),
+    mounts: Sequence[str] = (),
+    memory_is_gone: bool = False,
 ) -> dict[str, Any]:
     """Write ``changes``, keep the bytes of files, and return a `Summary` as a dictionary.
 
-    ``first_id`` is the namespace's id of the container's root. Of each of the ``mounts``, a
-    place now and a path inside, only what was changed since the stay began is taken, as a
-    container fills some of them itself. Raises OSError.
+    ``first_id`` is the namespace's id of the container's root. The ``mounts`` are seen by its
+    first process, given by ``pid`` and the time of its start; of them only what was changed
+    since the stay began is taken, as a container fills some itself. Raises OSError.
     """
     limits = Caps(**caps)
     collection = Collection(Artifacts(Path(artifacts)), Path(changes), limits)
     try:
-        taker = _Harvest(collection, first_id)
-        taker.take(Walk(Path(upper), limits.depth))
         since = datetime.fromisoformat(stay["started"]).timestamp()
-        for place, path in mounts:
-            try:
-                taker.take(Walk(Path(place), limits.depth), path, since)
-            except FileNotFoundError:  # the image has no such directory
-                continue
-            except OSError:  # it was memory, and its last process has ended
-                collection.leave_out("gone")
+        taker = _Harvest(collection, first_id, since)
+        taker.take(Walk(Path(upper), limits.depth))
+        if mounts and (memory_is_gone or not _take_memory(taker, pid, mounts, limits.depth, since)):
+            collection.leave_out("memory")
         return dataclasses.asdict(collection.finish(Stay(**stay)))
     finally:
         collection.abandon()
 
 
-def usage(*, upper: str, seconds: float, files: int) -> dict[str, Any]:
-    """Add up what a tree takes on disk and how many entries it has, within bounds.
+def _take_memory(
+    taker: "_Harvest", pid: Sequence[int], mounts: Sequence[str], depth: int, since: float
+) -> bool:
+    """Take what lies in memory; False when the process that shows it has ended."""
+    number, started = pid
+    if not number or start_time(number) != started:
+        return False
+    for path in mounts:
+        try:
+            taker.take(Walk(Path(f"/proc/{number}/root{path}"), depth), path, since)
+        except FileNotFoundError:  # the image has no such directory
+            continue
+        except OSError:
+            return False
+    return start_time(number) == started
 
-    Raises OSError.
+
+def usage(
+    *, upper: str, seconds: float, files: int, pid: int = 0, others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Add up what a sandbox takes on disk and how many entries its tree has, within bounds.
+
+    Counted with the tree are the files ``others``, and those without a name that processes
+    in the namespace of ``pid`` hold open. Raises OSError.
     """
     walk = Walk(Path(upper), _USAGE_DEPTH)
     taken = count = 0
@@ -87,14 +106,19 @@ def usage(*, upper: str, seconds: float, files: int) -> dict[str, Any]:
             if not _seen(entry.status, counted):
                 taken += entry.status.st_blocks * _BLOCK_BYTES
     complete = not (stopped or walk.too_deep or walk.unreadable)
+    for status in (*nameless(pid), *filter(None, map(_status, others))):
+        if (status.st_dev, status.st_ino) not in counted:
+            counted.add((status.st_dev, status.st_ino))
+            taken += status.st_blocks * _BLOCK_BYTES
     return {"bytes": taken, "files": count, "complete": complete}
 
 
 class _Harvest:
     """One walk through an upper directory."""
 
-    def __init__(self, collection: Collection, first_id: int) -> None:
+    def __init__(self, collection: Collection, first_id: int, began: float) -> None:
         self._collection = collection
+        self._began = began
         self._first_id = first_id
         self._linked: dict[tuple[int, int], Change] = {}
 
@@ -111,7 +135,9 @@ class _Harvest:
         )
 
     def _take(self, entry: Entry) -> None:
-        if is_noise(entry.path):
+        if is_restless(entry.path, entry.status.st_size):
+            return
+        if entry.status.st_ctime < self._began and is_noise(entry.path):
             return
         if self._collection.full:
             self._collection.leave_out("entries")
@@ -182,6 +208,13 @@ def moment(seconds: float) -> str | None:
     try:
         return timestamp(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
         return None
 
 

@@ -64,9 +64,9 @@ class Harvester:
         if box.visit is None or box.harvested:
             await box.end()
             return
-        mounts = _mounts(box.pid) if await box.halt() else ()
+        await box.halt()
         try:
-            summary = await self._take(box, self._order(box, box.visit, mounts))
+            summary = await self._take(box, self._order(box, box.visit))
         except (PodmanError, OSError) as error:
             log.error("%s could not be harvested: %s", box.name, error)  # noqa: TRY400 - one sentence
         else:
@@ -97,7 +97,7 @@ class Harvester:
             log.warning("%s is harvested by podman's API instead: %s", box.name, error)
             return None
 
-    def _order(self, box: Sandbox, visit: Visit, mounts: tuple[tuple[str, str], ...] = ()) -> Order:
+    def _order(self, box: Sandbox, visit: Visit) -> Order:
         first = next(iter(visit.sessions.values()))
         started, ended = timestamp(visit.started), timestamp(datetime.now(UTC))
         return Order(
@@ -106,9 +106,6 @@ class Harvester:
             changes=first / FILE_NAME,
             stay=Stay(box.name, started, ended, tuple(visit.sessions)),
             first_id=box.first_id,
-            mounts=mounts,
+            pid=(box.pid, box.pid_started),
+            mounts=_MOUNTS,
         )
-
-
-def _mounts(pid: int) -> tuple[tuple[str, str], ...]:
-    return tuple((f"/proc/{pid}/root{path}", path) for path in _MOUNTS)

@@ -54,10 +54,11 @@ class Multiplexer:
         self._check()
         if not self._free:
             raise GuestError(f"{self._name} has no channel left")
+        opening = frames.open_frame(self._free[0], WINDOW, request)
         number = self._free.popleft()
         channel = self._channels[number] = GuestChannel(self, number)
         try:
-            self.send(frames.open_frame(number, WINDOW, request))
+            self.send(opening)
             await asyncio.wait_for(channel.opened(), _OPEN_SECONDS)
         except TimeoutError as error:
             await channel.close()

@@ -9,13 +9,13 @@ import os
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 from hermes.errors import PodmanError
-from hermes.sandbox.broker import LARGEST_MESSAGE
+from hermes.sandbox.broker import LARGEST_MESSAGE, WORKERS
 from hermes.sandbox.collection import Order, Summary, Usage
 
 log = logging.getLogger(__name__)
@@ -33,11 +33,12 @@ _Answer = tuple[Any, int | None]
 class Namespace:
     """A broker and the way to ask it; `running` starts it, again when it dies, and ends it."""
 
-    def __init__(self, notes: Path, instance: str) -> None:
-        self._arguments = (str(notes), instance)
+    def __init__(self, notes: Path, run: str) -> None:
+        self._arguments = (str(notes), run)
         self._socket: socket.socket | None = None
         self._process: Process | None = None
         self._numbers = itertools.count()
+        self._harvesting = asyncio.Semaphore(WORKERS)
         self._waiting: dict[int, asyncio.Future[_Answer]] = {}
 
     @property
@@ -55,7 +56,8 @@ class Namespace:
     async def harvest(self, order: Order) -> Summary:
         """Take what a container that has ended changed; raises PodmanError."""
         seconds = order.caps.seconds + _ANSWER_SECONDS
-        answer, _ = await self._ask("harvest", seconds, **order.to_json())
+        async with self._harvesting:  # its deadline begins with the work
+            answer, _ = await self._ask("harvest", seconds, **order.to_json())
         return Summary(**answer)
 
     def note(self, name: str, order: Order, sensor: str) -> None:
@@ -71,9 +73,21 @@ class Namespace:
         answer, _ = await self._ask("recover", RECOVER_SECONDS, artifacts=str(artifacts))
         return [str(name) for name in answer]
 
-    async def usage(self, upper: Path, seconds: float = USAGE_SECONDS) -> Usage:
-        """Add up what an upper directory takes on disk; raises PodmanError."""
-        arguments = {"upper": str(upper), "seconds": seconds, "files": USAGE_FILES}
+    async def usage(
+        self, upper: Path, pid: int = 0, others: Sequence[str] = (), seconds: float = USAGE_SECONDS
+    ) -> Usage:
+        """Add up what a sandbox takes on disk; raises PodmanError.
+
+        Beside its upper directory that is what was deleted and is still open in a process of
+        the namespace of ``pid``, and the files ``others``.
+        """
+        arguments = {
+            "upper": str(upper),
+            "pid": pid,
+            "others": list(others),
+            "seconds": seconds,
+            "files": USAGE_FILES,
+        }
         answer, _ = await self._ask("usage", seconds + _ANSWER_SECONDS, **arguments)
         return Usage(**answer)
 
@@ -182,9 +196,9 @@ class Namespace:
 
 
 @contextlib.asynccontextmanager
-async def running(notes: Path, instance: str) -> AsyncIterator[Namespace]:
+async def running(notes: Path, run: str) -> AsyncIterator[Namespace]:
     """A broker for as long as the context lasts."""
-    namespace = Namespace(notes, instance)
+    namespace = Namespace(notes, run)
     await namespace.start()
     try:
         async with asyncio.TaskGroup() as tasks:

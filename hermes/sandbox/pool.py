@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hermes.errors import LeaseError
 from hermes.sandbox.boxes import Boxes, OnMove
+from hermes.sandbox.collection import MOST_SESSIONS
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.lease import SandboxLease
 from hermes.sandbox.pool_status import PoolStatus, row
@@ -114,7 +115,8 @@ class Pool:
     def _enter(self, box: Sandbox, session: str, directory: Path) -> None:
         """Note one more session of the visitor whose sandbox it is."""
         assert box.visit is not None  # noqa: S101 - it was taken for a visit
-        box.visit.sessions[session] = directory
+        if len(box.visit.sessions) < MOST_SESSIONS:  # of the others the harvest says nothing
+            box.visit.sessions[session] = directory
         box.present.add(session)
         self._workshop.note(box)
         box.be_patient(None)

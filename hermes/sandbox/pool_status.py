@@ -39,6 +39,6 @@ def row(box: Sandbox) -> SandboxStatus:
         name=box.name,
         state=box.state,
         age_seconds=round(box.age_seconds, 1),
-        session=max(box.present, key=order.index) if box.present else None,
+        session=next((name for name in reversed(order) if name in box.present), None),
         visitor=box.visit.visitor if box.visit else None,
     )

@@ -23,7 +23,7 @@ from hermes.evidence.changes import read, share
 from hermes.evidence.events import SandboxHarvested
 from hermes.evidence.record import amend
 from hermes.sandbox.harvest import harvest
-from hermes.sandbox.spec import INSTANCE_LABEL
+from hermes.sandbox.spec import RUN_LABEL
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +32,30 @@ _PODMAN_SECONDS: Final = 40.0
 
 
 class Reaper:
-    """Keeps the notes of one instance, and acts on them."""
+    """Keeps the notes of one run of a service, and acts on them."""
 
-    def __init__(self, notes: Path, instance: str) -> None:
+    def __init__(self, notes: Path, run: str) -> None:
         self._notes = notes
-        self._instance = instance
+        self._run = run
+        self._own: set[Path] = set()
 
     def note(self, name: str, order: dict[str, Any], sensor: str) -> None:
         """Keep what a harvest of this sandbox would need."""
         self._notes.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = self._notes / f".{name}"
-        beside.write_text(json.dumps({"order": {**order, "mounts": []}, "sensor": sensor}))
+        beside.write_text(json.dumps({"order": order, "sensor": sensor}))
         beside.replace(self._path(name))
+        self._own.add(self._path(name))
+
+    def harvest(self, **order: Any) -> dict[str, Any]:
+        """Do what `hermes.sandbox.harvest.harvest` does, while nobody recovers."""
+        with self._locked(fcntl.LOCK_SH):
+            return harvest(**order)
 
     def forget(self, name: str) -> None:
         """Drop a note: it was harvested."""
         self._path(name).unlink(missing_ok=True)
+        self._own.discard(self._path(name))
 
     def recover(self, artifacts: str) -> list[str]:
         """Harvest whatever is noted of sandboxes that have ended; returns their names.
@@ -57,23 +65,19 @@ class Reaper:
         with self._alone():
             for left in Path(artifacts).glob(UNFINISHED):
                 left.unlink(missing_ok=True)
-            return self._take_all(self._noted())
+            return self._take_all(sorted(self._notes.glob("*.json")))
 
     def reap(self) -> None:
         """Harvest and delete every sandbox: their streams are closed, so they end by themselves.
 
-        What is there at once is meant and nothing later, which a new service has made.
+        Those of this run are meant: a new service may have sandboxes by now.
         """
-        noted = self._noted()
         containers = self._podman("ps", "--all", "--quiet", "--filter", self._label()).split()
         time.sleep(_GRACE_SECONDS)
         with self._alone():
-            self._take_all(noted)
+            self._take_all(sorted(self._own))
             if containers:
                 self._podman("rm", "--force", "--time=0", "--volumes", *containers)
-
-    def _noted(self) -> list[Path]:
-        return sorted(self._notes.glob("*.json"))
 
     def _take_all(self, paths: list[Path]) -> list[str]:
         return [path.stem for path in paths if self._take(path)]
@@ -83,19 +87,22 @@ class Reaper:
             note = json.loads(path.read_text())
             order = note["order"]
             done = _is_harvested(Path(order["changes"]), order["stay"]["sandbox"])
-            _tell(note["sensor"], order, None if done else harvest(**order))
+            _tell(note["sensor"], order, None if done else harvest(**order, memory_is_gone=True))
         except (OSError, ValueError, TypeError, KeyError):  # deleted already, or a torn note
             return False
         finally:
             path.unlink(missing_ok=True)
         return True
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Keep the broker of a service that was started again from doing it at the same time."""
+        return self._locked(fcntl.LOCK_EX)
+
+    @contextlib.contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
         self._notes.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (self._notes / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, kind)
             yield
 
     def _podman(self, *arguments: str) -> str:
@@ -115,7 +122,7 @@ class Reaper:
         return done.stdout
 
     def _label(self) -> str:
-        return f"label={INSTANCE_LABEL}={self._instance}"
+        return f"label={RUN_LABEL}={self._run}"
 
     def _path(self, name: str) -> Path:
         return self._notes / f"{name}.json"

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
@@ -19,6 +19,7 @@ from hermes.sandbox.containers import delete_container
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.multiplexer import Multiplexer
+from hermes.sandbox.process import start_time
 from hermes.sandbox.spec import FIRST_ID, Host, sandbox_spec
 from hermes.settings import SandboxSettings
 
@@ -48,8 +49,11 @@ class Plan:
 
     settings: SandboxSettings
     instance: str
+    """The same for every run in one runtime directory."""
     timeout_seconds: int
     host: Host | None = None
+    run: str = field(default_factory=lambda: secrets.token_hex(6))
+    """Tells the sandboxes of one service from those of the one before."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Sandbox:
         self.visit: Visit | None = None
         self.present: set[str] = set()
         self.harvested = False
-        self.pid = 0
+        self.pid = self.pid_started = 0
+        self.host_files: list[str] = []
+        """Files of the host that are mounted in it and may be written to."""
         self.upper: str | None = None
         self.on_lost: Callable[[Sandbox], None] = lambda _box: None
         self._patience: asyncio.TimerHandle | None = None
@@ -119,6 +125,7 @@ class Sandbox:
             image=self._decoy.image,
             name=self.name,
             instance=self._plan.instance,
+            run=self._plan.run,
             hostname=self._plan.settings.hostname or self._decoy.hostname,
             timeout_seconds=self._plan.timeout_seconds,
             host=self._plan.host,
@@ -132,8 +139,10 @@ class Sandbox:
         """
         await self._post("init")
         document = await self._engine.json("GET", f"/containers/{self.name}/json")
-        self.pid = int(document["State"]["Pid"])
-        self.upper = document["GraphDriver"]["Data"].get("UpperDir")
+        try:
+            self._learn(document)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise PodmanError(f"podman's words about {self.name} lack {error!r}") from error
         self._stream = await attacher.attach(document, Receiver(self._feed, self._lose))
         await self._post("start")
         await self._multiplexer.greet(self._plan.timeout_seconds)
@@ -167,6 +176,12 @@ class Sandbox:
                 await asyncio.sleep(_DELETE_PAUSE_SECONDS * attempt)
             else:
                 return
+
+    def _learn(self, document: dict[str, Any]) -> None:
+        self.pid = int(document["State"]["Pid"])
+        self.pid_started = start_time(self.pid)
+        self.upper = (document["GraphDriver"]["Data"] or {}).get("UpperDir")
+        self.host_files = [path for path in (document.get("HostnamePath"),) if path]
 
     async def _post(self, verb: str) -> None:
         await self._engine.request("POST", f"/containers/{self.name}/{verb}", settle=True)

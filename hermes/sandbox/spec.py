@@ -11,6 +11,7 @@ from hermes.settings import SandboxSettings
 
 CPU_PERIOD_MICROSECONDS: Final = 100_000
 INSTANCE_LABEL: Final = "hermes.instance"
+RUN_LABEL: Final = "hermes.run"
 COMMAND: Final = ("/sbin/init",)
 # What Debian's login(1) gives; the first process passes on nothing else.
 ENVIRONMENT: Final = {
@@ -43,6 +44,7 @@ def sandbox_spec(
     image: str,
     name: str,
     instance: str,
+    run: str = "",
     hostname: str,
     timeout_seconds: int,
     host: Host | None = None,
@@ -59,7 +61,7 @@ def sandbox_spec(
         "env": dict(ENVIRONMENT),
         "terminal": False,
         "stdin": True,
-        "labels": {INSTANCE_LABEL: instance},
+        "labels": {INSTANCE_LABEL: instance, RUN_LABEL: run},
         "netns": {"nsmode": "none"},
         # As private as "private", but podman's own /dev/shm would show the service user's id.
         "ipcns": {"nsmode": "none"},

@@ -23,6 +23,7 @@ CONCURRENT_STARTS: Final = 4
 CHECK_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 4.0
 _REFILL_SECONDS: Final = 0.05
+_STOPPING: Final = "the service is stopping"
 _ENDED: Final = (State.HARVESTING, State.GONE)
 
 
@@ -80,7 +81,7 @@ class Stock:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_exception(LeaseError("the service is stopping"))
+                waiter.set_exception(LeaseError(_STOPPING))
         async with asyncio.TaskGroup() as tasks:
             for box in self._boxes:
                 tasks.create_task(self._harvest(box))
@@ -95,6 +96,8 @@ class Stock:
         try:
             async with asyncio.timeout(seconds):
                 while not self._boxes.count(State.WARM):
+                    if self._closing:
+                        raise LeaseError(_STOPPING)
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
             raise LeaseError(f"no sandbox was warm within {seconds:g} s; see the log") from error
@@ -137,7 +140,7 @@ class Stock:
 
     async def _wait_for_one(self) -> Sandbox:
         if self._closing:
-            raise LeaseError("the service is stopping")
+            raise LeaseError(_STOPPING)
         waiter: asyncio.Future[Sandbox] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         self._wake.set()
@@ -153,6 +156,9 @@ class Stock:
 
     def _offer(self, box: Sandbox) -> None:
         """Give a sandbox to the one who waits longest, or keep it warm if the target needs it."""
+        if box.lost:
+            self.end(box)
+            return
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():

@@ -67,6 +67,8 @@ class Walk:
         try:
             descriptor = os.open(entry.name, _DIRECTORY, dir_fd=entry.parent)
             levels.append(_Level(entry.path, descriptor))
+        except FileNotFoundError:  # deleted meanwhile
+            return
         except OSError:  # replaced meanwhile, or of an owner who is not mapped
             self.unreadable += 1
 

@@ -268,6 +268,12 @@ static long raise_limit(int which)
     limit.rlim_cur = limit.rlim_max = limit.rlim_max + 1;
     return setrlimit(which, &limit);
 }
+/* The number of a process has 32 bits, whatever stands above them. */
+static long starve_init(void)
+{
+    struct rlimit limit = {1, 1};
+    return syscall(SYS_prlimit64, 0x100000001L, RLIMIT_CPU, &limit, NULL);
+}
 static long raise_file_size(void) { return raise_limit(RLIMIT_FSIZE); }
 static long raise_files(void) { return raise_limit(RLIMIT_NOFILE); }
 static long raise_core(void) { return raise_limit(RLIMIT_CORE); }
@@ -365,6 +371,7 @@ static const struct { const char *name; long (*attempt)(void); } steps[] = {
     {"take-capabilities", take_capabilities},
     {"drop-no-new-privileges", drop_no_new_privileges},
     {"drop-seccomp", drop_seccomp},
+    {"starve-init", starve_init},
     {"raise-file-size", raise_file_size},
     {"raise-files", raise_files},
     {"raise-core", raise_core},

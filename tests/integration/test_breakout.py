@@ -32,6 +32,7 @@ NOT_PERMITTED_X86 = """
 """
 OTHERWISE = {
     "clone3": errno.ENOSYS,
+    "starve-init": errno.ENOSYS,
     "perf": errno.EACCES,
     "setuid-unmapped": errno.EINVAL,
     "drop-no-new-privileges": errno.EINVAL,

@@ -59,7 +59,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[Namespace]:
 
 def order(upper: Path, directory: Path, first_id: int = 0) -> Order:
     """Order a harvest into a directory."""
-    stay = Stay("box-1", "2026-01-02T03:04:05Z", "2026-01-02T03:05:05Z", ("0123456789ab",))
+    stay = Stay("box-1", "2100-01-02T03:04:05Z", "2100-01-02T03:05:05Z", ("0123456789ab",))
     return Order(
         upper, directory / "artifacts", directory / "changes.json", stay, first_id=first_id
     )

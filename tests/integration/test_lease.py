@@ -154,14 +154,33 @@ def _process_of(container: str, which: str) -> int:
     raise AssertionError(f"no conmon of {container}")
 
 
-async def test_who_fills_the_disk_ends_his_stay(start: Start) -> None:
+@pytest.mark.parametrize(
+    "fill",
+    [
+        "for i in 1 2 3 4 5 6 7 8 9; do head -c 9000000 /dev/zero > /root/$i; done",
+        (
+            'for i in 3 4 5 6 7 8 9; do eval "exec $i>/root/f"; rm /root/f; '
+            'eval "head -c 9000000 /dev/zero >&$i"; done'
+        ),
+    ],
+    ids=["named", "deleted and open"],
+)
+async def test_who_fills_the_disk_ends_his_stay(start: Start, fill: str) -> None:
     """More than SANDBOX__DISK, in files that are each small enough, is the end; nobody else's."""
     hermes = start(POOL__SIZE="2", SANDBOX__DISK="20m")
     async with hermes.connect() as connection, hermes.connect(source="127.0.0.2") as other:
         await other.run("true")
-        fill = "for i in 1 2 3 4 5 6 7 8 9; do head -c 9000000 /dev/zero > /root/$i; done; sleep 30"
-        filling = await connection.create_process(fill)
+        filling = await connection.create_process(f"{fill}; sleep 30")
         async with asyncio.timeout(15):
             await connection.wait_closed()
         assert filling.exit_status is None
         assert (await other.run("echo here")).stdout == "here\n"
+
+
+async def test_commands_too_large_for_a_guest_use_nothing_up(start: Start) -> None:
+    """Each is refused, and the visitor's next command runs."""
+    hermes = start(POOL__SIZE="1")
+    async with hermes.connect() as connection:
+        for _ in range(130):
+            await connection.run("true " + "x" * 200_000)
+        assert (await connection.run("echo here")).stdout == "here\n"

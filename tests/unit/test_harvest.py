@@ -37,12 +37,12 @@ Take = Callable[..., Changes]
 def take(tmp_path: Path, upper: Path) -> Take:
     """Harvest the upper directory within the given caps, and read the document."""
 
-    def _take(first_id: int = os.getuid(), **caps: Any) -> Changes:
+    def _take(first_id: int = os.getuid(), started: str = STAY.started, **caps: Any) -> Changes:
         order = Order(
             upper=upper,
             artifacts=tmp_path / "artifacts",
             changes=tmp_path / "session" / "changes.json",
-            stay=STAY,
+            stay=dataclasses.replace(STAY, started=started),
             caps=Caps(**caps),
             first_id=first_id,
         )
@@ -242,7 +242,17 @@ def test_what_the_machine_changes_by_itself_is_left_out(upper: Path, take: Take)
         (upper / directory).mkdir(parents=True)
     for noise in ("etc/hosts", "run/utmp", "dev/pts/0", "device"):
         (upper / noise).touch()
-    assert {change.path for change in take().changes} == {"/etc", "/run", "/device"}
+    found = take(started="2100-01-01T00:00:00Z")
+    assert {change.path for change in found.changes} == {"/etc", "/run", "/device"}
+
+
+def test_what_a_visitor_did_to_the_same_paths_is_no_noise(upper: Path, take: Take) -> None:
+    """A file of boot that was changed later is told, and so is one too large for its name."""
+    (upper / "etc").mkdir()
+    (upper / "run").mkdir()
+    (upper / "etc" / "hosts").write_text("192.0.2.1 rival.example")
+    (upper / "run" / "utmp").write_bytes(bytes(20 << 10))
+    assert {"/etc/hosts", "/run/utmp"} <= {change.path for change in take().changes}
 
 
 def test_an_owner_below_the_mapping_is_unknown(upper: Path, take: Take) -> None:
