@@ -44,6 +44,9 @@ enum {
 enum { NO_PLACE = 1, NO_TERMINAL, NO_PROCESS, NO_ACCOUNT };
 
 #define VERSION 1
+#ifndef PASSWD
+#define PASSWD "/etc/passwd"
+#endif
 #define HEADER 8
 #define CHANNELS 128
 #define LARGEST_FRAME (256 << 10)
@@ -189,7 +192,7 @@ static bool parse_account(char *line, struct account *account)
 
 static bool find_account(const char *name, struct account *account)
 {
-    char *text = read_text("/etc/passwd"), *rest = text, *line;
+    char *text = read_text(PASSWD), *rest = text, *line;
     size_t length = strlen(name);
     bool found = false;
     while (!found && (line = strsep(&rest, "\n")))
@@ -201,7 +204,7 @@ static bool find_account(const char *name, struct account *account)
 
 static uid_t free_uid(void)
 {
-    char *text = read_text("/etc/passwd"), *rest = text, *line;
+    char *text = read_text(PASSWD), *rest = text, *line;
     uid_t next = 1000;
     while ((line = strsep(&rest, "\n"))) {
         char *fields[4];
@@ -271,7 +274,7 @@ static bool make_account(const char *name, struct account *account)
         unsigned id = free_uid();
         snprintf(line, sizeof line, "%s:x:%u:%u::/home/%s:%s\n", name, id, id, name,
                  exists("/bin/bash") ? "/bin/bash" : "/bin/sh");
-        append_text("/etc/passwd", line);
+        append_text(PASSWD, line);
         snprintf(line, sizeof line, "%s:x:%u:\n", name, id);
         append_text("/etc/group", line);
         snprintf(line, sizeof line, "%s:!:%u:0:99999:7:::\n", name, (unsigned)(time(NULL) / 86400 - 212));

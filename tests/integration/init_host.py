@@ -1,6 +1,7 @@
 """The guest's init alone, spoken to in frames; its sanitizers' reports fail a test."""
 
 import contextlib
+import getpass
 import os
 import selectors
 import subprocess
@@ -17,9 +18,11 @@ _SANITIZED: Final = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize
 
 
 def compile_sanitized(directory: Path) -> Path:
-    """Make the program that reports every misstep and ends at it."""
-    program = directory / "init"
-    command = ("cc", *guest_init.FLAGS, *_SANITIZED, "-o", program, guest_init.source())
+    """Make the program that reports every misstep and ends at it; it knows this user alone."""
+    program, passwd = directory / "init", directory / "passwd"
+    passwd.write_text(f"{getpass.getuser()}:x:{os.getuid()}:{os.getgid()}::{directory}:/bin/sh\n")
+    accounts = f'-DPASSWD="{passwd}"'
+    command = ("cc", *guest_init.FLAGS, *_SANITIZED, accounts, "-o", program, guest_init.source())
     subprocess.run(command, check=True, capture_output=True, timeout=100)
     return program
 

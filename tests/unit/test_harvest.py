@@ -100,7 +100,7 @@ def test_a_file_is_told_and_its_bytes_are_kept(upper: Path, take: Take, tmp_path
         kind="file",
         mode="4755",
         uid=0,
-        gid=os.getgid() - os.getuid(),
+        gid=inside if (inside := os.getgid() - os.getuid()) >= 0 else None,
         size=10,
         mtime="1970-01-02T00:00:00.000000Z",
         sha256=sha256,
