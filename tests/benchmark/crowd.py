@@ -16,6 +16,8 @@ _THINK_SECONDS: Final = 0.2
 _ANSWER_SECONDS: Final = 30.0
 _LOGINS_AT_ONCE: Final = 8
 _STEPS: Final = 16
+# The answer begins a line, where bash may first end bracketed paste; then comes a prompt.
+_ANSWER: Final = rb"\n(?:\x1b\[\?2004l\r)?%s[\s\S]*[#$] $"
 
 Process = asyncssh.SSHClientProcess[bytes]
 
@@ -72,7 +74,7 @@ async def _type(process: Process, person: int, end: float, echoes: list[float]) 
         await _until(process, b"e")
         echoes.append(perf_counter() - begun)
         process.stdin.write(b"cho " + word + b"\r")
-        await _until(process, rb"\n" + re.escape(word) + rb"[^!]*[#$] $")
+        await _until(process, _ANSWER % re.escape(word))
         await asyncio.sleep(_THINK_SECONDS)
 
 
