@@ -8,13 +8,11 @@ _CGROUPS: Final = Path("/sys/fs/cgroup")
 _SWAP: Final = "memory.swap.max"
 
 
-def unenforced(pid: int, limits: dict[str, Any]) -> list[str]:
-    """Name the files of cgroup v2 that do not say what ``limits`` (OCI resources) claim."""
-    return [name for name, _, _ in differences(pid, limits)]
-
-
 def differences(pid: int, limits: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Like `unenforced`, each with what was expected and what its file says; empty: no file."""
+    """Name the files of cgroup v2 that do not say what ``limits`` (OCI resources) claim.
+
+    Each with what was expected and what it says; empty when there is no such file.
+    """
     group = _group_of(pid)
     # crun puts a container's processes into a child of the group that has the limits.
     places = (group, group.parent) if group else ()

@@ -131,7 +131,6 @@ class GuestChannel:
         self._multiplexer = multiplexer
         self._number = number
         self._output: deque[Output] = deque()
-        self._unread_bytes = 0
         self._taken_bytes = 0
         self._window = WINDOW
         self._grant = 0
@@ -153,7 +152,6 @@ class GuestChannel:
         if not self._output:
             return None
         output = self._next_output()
-        self._unread_bytes -= len(output.data)
         self._give_credit(len(output.data))
         return output
 
@@ -229,7 +227,6 @@ class GuestChannel:
             raise ProtocolError(f"channel {self._number} sent more than it may")
         if self.closing:
             return
-        self._unread_bytes += len(frame.payload)
         self._output.append(Output(frame.payload, stderr=frame.type is FromGuest.ERROR_OUTPUT))
 
     def _take_grant(self, frame: Frame) -> None:

@@ -13,7 +13,7 @@ from hermes.sandbox.api_service import connected
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.host import read_host
-from hermes.sandbox.limits import unenforced
+from hermes.sandbox.limits import differences
 from hermes.sandbox.sandbox import Plan, Sandbox
 from hermes.sandbox.spec import resource_limits, sandbox_spec
 from hermes.settings import SandboxSettings
@@ -56,7 +56,8 @@ class Cell:
         command = ["podman", "inspect", name]
         told = subprocess.run(command, check=True, capture_output=True, timeout=30).stdout
         pid = int(json.loads(told)[0]["State"]["Pid"])
-        return limit not in unenforced(pid, resource_limits(SandboxSettings()))
+        missed = differences(pid, resource_limits(SandboxSettings()))
+        return limit not in [name for name, _, _ in missed]
 
     async def _run(self, command: str, user: str, stdin: bytes) -> str:
         async with asyncio.timeout(_SECONDS), self.hermes.connect(user, source=self.source) as one:
