@@ -930,6 +930,7 @@ static size_t received_size;
 static unsigned char queue[512 << 10];
 static size_t queue_start, queue_end;
 static int64_t deadline_ms;
+static int from_host = STDIN_FILENO, to_host = STDOUT_FILENO;
 static enum { RUNNING, HALTING, AT_REST } state = RUNNING;
 
 /* Room that every loop leaves for the small frames of all channels. */
@@ -957,7 +958,7 @@ static void queue_number(int type, size_t channel, uint32_t number)
 static void flush_queue(void)
 {
     while (queue_start < queue_end) {
-        ssize_t sent = write(STDOUT_FILENO, queue + queue_start, queue_end - queue_start);
+        ssize_t sent = write(to_host, queue + queue_start, queue_end - queue_start);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN)
@@ -1186,7 +1187,7 @@ static void take_frames(void)
 static void receive(void)
 {
     size_t space = sizeof received - received_size;
-    ssize_t got = space ? read(STDIN_FILENO, received + received_size, space) : -1;
+    ssize_t got = space ? read(from_host, received + received_size, space) : -1;
     if (space == 0)
         errno = EAGAIN;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -1313,8 +1314,8 @@ static void collect(struct polled *polled, size_t first)
 {
     bool may_read = queue_end - queue_start < (128 << 10) && room() > RESERVE + LARGEST_OUTPUT;
     polled->count = FIRST_CHANNEL;
-    polled->fds[FROM_HOST] = (struct pollfd){room() > RESERVE * 2 ? STDIN_FILENO : -1, POLLIN, 0};
-    polled->fds[TO_HOST] = (struct pollfd){STDOUT_FILENO, queue_start < queue_end ? POLLOUT : 0, 0};
+    polled->fds[FROM_HOST] = (struct pollfd){room() > RESERVE * 2 ? from_host : -1, POLLIN, 0};
+    polled->fds[TO_HOST] = (struct pollfd){to_host, queue_start < queue_end ? POLLOUT : 0, 0};
     for (size_t i = 0; i < CHANNELS; i++)
         if (channels[(first + i) % CHANNELS].used)
             watch_channel(polled, (first + i) % CHANNELS, may_read);
@@ -1382,6 +1383,36 @@ static void loop(const sigset_t *mask)
     }
 }
 
+/* ---- the way to the host: a socket that it takes out of this process, or standard streams ---- */
+
+#define OURS 200
+#define OFFERED 201
+
+static void offer_socket(void)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return;
+    fcntl(pair[0], F_DUPFD_CLOEXEC, OURS);
+    fcntl(pair[1], F_DUPFD_CLOEXEC, OFFERED);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+/* The first word comes by the way that the host has chosen; the other one is given up. */
+static void wait_for_host(void)
+{
+    struct pollfd ways[] = {{STDIN_FILENO, POLLIN, 0}, {OURS, POLLIN, 0}};
+    while (poll(ways, 2, HELLO_SECONDS * 1000) < 0 && errno == EINTR)
+        continue;
+    if (ways[1].revents & POLLIN) {
+        from_host = to_host = OURS;
+    } else {
+        close(OURS);
+    }
+    close(OFFERED);
+}
+
 static void ignore(int number) { (void)number; }
 
 static sigset_t prepare_signals(void)
@@ -1420,6 +1451,7 @@ int main(int argc, char **argv, char **envp)
     fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK);
     fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
     sigset_t mask = prepare_signals();
+    offer_socket();
     if (getpid() == 1) {
         chmod("/", 0755);
         record_boot();
@@ -1427,6 +1459,7 @@ int main(int argc, char **argv, char **envp)
     }
     start_listener();
     burn_numbers(getpid() == 1 ? 150 + lot(250) : 0);
+    wait_for_host();
     queue_number(READY, 0, VERSION);
     flush_queue();
     loop(&mask);

@@ -1,8 +1,9 @@
-"""The one stream of a container, attached before it starts.
+"""The one stream of a container.
 
-Two ways lead to it. conmon(8), the process that supervises a container, listens on a
-SOCK_SEQPACKET socket of its own: a message from it is one byte that names the stream and at
-most 8,192 bytes; a message to it is at most 32,768 raw bytes. The API's attach is the
+Three ways lead to it. The first process of a sandbox offers a socket, which the broker takes
+out of it: nobody stands between. conmon(8), the process that supervises a container, listens
+on a SOCK_SEQPACKET socket of its own: a message from it is one byte that names the stream and
+at most 8,192 bytes; a message to it is at most 32,768 raw bytes. The API's attach is the
 documented way: the same bytes once more through podman's service, framed by 8-byte headers
 (stream, three zeros, big-endian length).
 """
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Protocol
 
 from hermes.errors import PodmanError
@@ -32,6 +34,8 @@ _HEAD_END: Final = b"\r\n\r\n"
 _LARGEST_HEAD: Final = 16 << 10
 _SWITCHED: Final = (b"101", b"200")
 _ATTACH_SECONDS: Final = 10.0
+_OFFER_SECONDS: Final = 3.0
+_OFFER_POLL_SECONDS: Final = 0.003
 
 OnData = Callable[[memoryview | bytes], None]
 OnLost = Callable[[str], None]
@@ -53,6 +57,63 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Let go; idempotent. The receiver hears nothing of it."""
+
+
+class DirectStream:
+    """A stream over the socket that the guest offered, which is taken over."""
+
+    def __init__(self, connected: socket.socket, receiver: Receiver) -> None:
+        connected.setblocking(False)  # noqa: FBT003 - a standard name
+        self._socket = connected
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._batch = memoryview(bytearray(_BATCH * _CONMON_DATA))
+        self._waiting = bytearray()
+        self._closed = False
+        self._loop.add_reader(connected, self._readable)
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes, and send what the socket takes."""
+        if self._closed:
+            return
+        idle = not self._waiting
+        self._waiting += data
+        if idle:
+            self._writable()
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+
+    def _readable(self) -> None:
+        try:
+            size = self._socket.recv_into(self._batch)
+        except BlockingIOError:
+            return
+        except OSError:  # the other end was killed
+            size = 0
+        if size:
+            self._receiver.data(self._batch[:size])
+        else:
+            self.close()
+            self._receiver.lost("its stream ended")
+
+    def _writable(self) -> None:
+        try:
+            sent = self._socket.send(self._waiting)
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the reader hears of it and tells the receiver
+            sent = len(self._waiting)
+        del self._waiting[:sent]
+        if self._waiting:
+            self._loop.add_writer(self._socket, self._writable)
+        else:
+            self._loop.remove_writer(self._socket)
 
 
 class ConmonStream:
@@ -212,18 +273,37 @@ async def attach_by_api(engine: Engine, container: str, receiver: Receiver) -> A
 
 
 class Attacher:
-    """Attaches by conmon's own socket while that works, else by the API."""
+    """Attaches by the guest's own socket, else by conmon's, else by the API."""
 
     def __init__(self, engine: Engine, namespace: Namespace | None) -> None:
         self._engine = engine
         self._namespace = namespace
 
     async def attach(self, container: Mapping[str, Any], receiver: Receiver) -> Stream:
-        """Attach to a container, given podman's document of it; raises PodmanError."""
+        """Attach to a running container, given podman's document; raises PodmanError."""
         if self._namespace is not None and self._namespace.alive:
-            path = str(Path(container["OCIConfigPath"]).with_name("attach"))
             try:
-                return ConmonStream(await self._namespace.attach(path), receiver)
+                return await self._by_broker(self._namespace, container, receiver)
             except PodmanError as error:
                 log.warning("attaching by podman's API instead: %s", error)
         return await attach_by_api(self._engine, str(container["Id"]), receiver)
+
+    async def _by_broker(
+        self, namespace: Namespace, container: Mapping[str, Any], receiver: Receiver
+    ) -> Stream:
+        try:
+            return DirectStream(await _taken(namespace, container["State"]["Pid"]), receiver)
+        except PodmanError as error:
+            log.debug("attaching by conmon instead: %s", error)
+        path = str(Path(container["OCIConfigPath"]).with_name("attach"))
+        return ConmonStream(await namespace.attach(path), receiver)
+
+
+async def _taken(namespace: Namespace, pid: int) -> socket.socket:
+    """Take the guest's socket as soon as it is offered; raises PodmanError."""
+    deadline = monotonic() + _OFFER_SECONDS
+    while monotonic() < deadline:
+        if (taken := await namespace.take(pid)) is not None:
+            return taken
+        await asyncio.sleep(_OFFER_POLL_SECONDS)
+    raise PodmanError(f"the guest offered no socket in {_OFFER_SECONDS:g} s")

@@ -2,12 +2,14 @@
 
 ``podman unshare python -m hermes.sandbox.broker NOTES RUN`` with a SOCK_SEQPACKET socket
 as standard input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
-"result"}``, each one JSON message; the answer to ``attach`` carries a descriptor; ``note``,
+"result"}``, each one JSON message; those to ``attach`` and ``take`` carry a descriptor; ``note``,
 ``forget`` and ``leave`` are not answered. It ends with its socket. When that is closed without
 ``leave``, the service was killed, and the broker does for it what cannot wait.
 """
 
 import contextlib
+import ctypes
+import errno
 import json
 import os
 import signal
@@ -22,6 +24,9 @@ from hermes.sandbox.harvest import usage
 from hermes.sandbox.reaper import Reaper
 
 LARGEST_MESSAGE = 64 << 10
+OFFERED = 201
+_PIDFD_GETFD = 438
+_LIBC = ctypes.CDLL(None, use_errno=True)
 WORKERS = 2
 
 
@@ -38,6 +43,27 @@ def connect(path: str) -> socket.socket:
         return connected
     finally:
         os.close(directory)
+
+
+def take(pid: int) -> socket.socket:
+    """Take the socket that the first process of a sandbox offers, by pidfd_getfd(2).
+
+    Raises BlockingIOError while it offers none yet.
+    """
+    process = os.pidfd_open(pid)
+    try:
+        number = _LIBC.syscall(_PIDFD_GETFD, process, OFFERED, 0)
+    finally:
+        os.close(process)
+    if number < 0:
+        if ctypes.get_errno() == errno.EBADF:
+            raise BlockingIOError(errno.EAGAIN, "nothing is offered yet")
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    taken = socket.socket(fileno=number)
+    if (taken.family, taken.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+        taken.close()
+        raise OSError(errno.EPROTOTYPE, "what is offered is no stream")
+    return taken
 
 
 class Broker:
@@ -69,7 +95,9 @@ class Broker:
             if do == "leave":
                 return True
             if do == "attach":
-                self._attach(number, **request)
+                self._hand_over(number, connect, **request)
+            elif do == "take":
+                self._hand_over(number, take, **request)
             elif do in ("note", "forget"):
                 with contextlib.suppress(OSError):  # a full disk: then there is no note
                     getattr(self._reaper, do)(**request)
@@ -84,10 +112,12 @@ class Broker:
         except ConnectionError:  # killed with answers unread
             return b""
 
-    def _attach(self, number: int, path: str) -> None:
+    def _hand_over(self, number: int, get: Callable[..., socket.socket], **request: Any) -> None:
         try:
-            with connect(path) as connected:
-                self._answer({"id": number, "result": None}, [connected.fileno()])
+            with get(**request) as handed:
+                self._answer({"id": number, "result": True}, [handed.fileno()])
+        except BlockingIOError:
+            self._answer({"id": number, "result": False})
         except OSError as error:
             self._answer({"id": number, "error": str(error)})
 

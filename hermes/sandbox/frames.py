@@ -23,7 +23,7 @@ HALT   end every process but the first; the guest answers HALTED and opens no mo
 From the guest:
 
 ============ ======================================================================
-READY        version of the protocol (4): it waits for channels
+READY        version of the protocol (4), the answer to HELLO: it waits for channels
 OPENED       the program runs; so much input may be sent (4)
 FAILED       it does not (1): 1 no place, 2 no terminal, 3 no process, 4 no account
 OUTPUT       at most 32 KiB, within the window
@@ -123,23 +123,27 @@ class Decoder:
     """Cuts a stream into frames; after a ProtocolError it must not be used again."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes | bytearray | memoryview) -> Iterator[Frame]:
-        """Yield the frames that ``data`` completes; raises ProtocolError."""
-        self._buffer += data
-        place, end = 0, len(self._buffer)
+        """Yield the frames that ``data`` completes; raises ProtocolError.
+
+        All must be taken before ``data`` may change.
+        """
+        rest, self._rest = self._rest, b""
+        view = memoryview(rest + data if rest else data)
+        place, end = 0, len(view)
         try:
             while end - place >= _HEADER.size:
-                kind, channel, size = _HEADER.unpack_from(self._buffer, place)
+                kind, channel, size = _HEADER.unpack_from(view, place)
                 type_ = _checked(kind, channel, size)
                 start = place + _HEADER.size
                 if end - start < size:
                     return
                 place = start + size
-                yield Frame(type_, channel, bytes(memoryview(self._buffer)[start:place]))
+                yield Frame(type_, channel, bytes(view[start:place]))
         finally:
-            del self._buffer[:place]
+            self._rest = bytes(view[place:])
 
 
 def frame(type_: ToGuest, channel: int = 0, payload: bytes = b"") -> bytes:

@@ -18,7 +18,8 @@ from hermes.sandbox.frames import Frame, FromGuest, ToGuest
 
 log = logging.getLogger(__name__)
 
-WINDOW: Final = 256 << 10
+WINDOW: Final = 512 << 10
+_LARGEST_READ: Final = 128 << 10
 _OPEN_SECONDS: Final = 10.0
 _LARGEST_INPUT: Final = 16 << 10
 _FAILURES: Final = {1: "no place", 2: "no terminal", 3: "no process", 4: "no account"}
@@ -147,7 +148,7 @@ class GuestChannel:
             raise GuestError(f"the guest could not open a channel: {self._failure}")
 
     async def read(self) -> Output | None:
-        """Wait for at most 32 KiB of output; None at its end."""
+        """Wait for at most 128 KiB of output; None at its end."""
         await self._until(lambda: bool(self._output) or self._ended)
         if not self._output:
             return None
@@ -156,12 +157,12 @@ class GuestChannel:
         return output
 
     def _next_output(self) -> Output:
-        """Join what a terminal gave in many small pieces: each that is sent costs a packet."""
+        """Join what came in many pieces: each that is sent costs as much as many bytes."""
         output = self._output.popleft()
         parts, size = [output.data], len(output.data)
         while self._output and self._output[0].stderr is output.stderr:
             size += len(self._output[0].data)
-            if size > frames.LARGEST_OUTPUT:
+            if size > _LARGEST_READ:
                 break
             parts.append(self._output.popleft().data)
         return output if len(parts) == 1 else Output(b"".join(parts), stderr=output.stderr)

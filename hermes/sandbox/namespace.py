@@ -53,6 +53,14 @@ class Namespace:
             raise PodmanError("the broker sent no descriptor")
         return socket.socket(fileno=descriptor)
 
+    async def take(self, pid: int) -> socket.socket | None:
+        """Take the socket that a sandbox's first process offers; None while it offers none.
+
+        The caller closes it. Raises PodmanError when there is none to be had.
+        """
+        _, descriptor = await self._ask("take", _ANSWER_SECONDS, pid=pid)
+        return None if descriptor is None else socket.socket(fileno=descriptor)
+
     async def harvest(self, order: Order) -> Summary:
         """Take what a container that has ended changed; raises PodmanError."""
         seconds = order.caps.seconds + _ANSWER_SECONDS

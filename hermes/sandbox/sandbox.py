@@ -133,18 +133,14 @@ class Sandbox:
         await self._engine.request("POST", "/containers/create", document=spec, settle=True)
 
     async def start(self, attacher: Attacher) -> None:
-        """Start the created container and wait for its first process; raises HermesError.
-
-        The stream is attached in between: what starts with nobody listening starts slowly.
-        """
-        await self._post("init")
+        """Start the created container and wait for its first process; raises HermesError."""
+        await self._post("start")
         document = await self._engine.json("GET", f"/containers/{self.name}/json")
         try:
             self._learn(document)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise PodmanError(f"podman's words about {self.name} lack {error!r}") from error
         self._stream = await attacher.attach(document, Receiver(self._feed, self._lose))
-        await self._post("start")
         await self._multiplexer.greet(self._plan.timeout_seconds)
 
     async def open(self, request: ChannelRequest) -> GuestChannel:

@@ -192,9 +192,10 @@ class Channel(asyncssh.SSHServerSession[bytes]):
             self._sent_bytes += len(output.data)
             self._recording.sent(output.data, stderr=output.stderr)
             kind = asyncssh.EXTENDED_DATA_STDERR if output.stderr else None
-            with contextlib.suppress(OSError):  # closed by the client; this task is cancelled soon
+            # Closed by the client: this task is cancelled soon.
+            with contextlib.suppress(OSError), self._session.packets.joined():
                 self._channel.write(output.data, kind)
-            await asyncio.sleep(0)  # what is typed elsewhere waits for one packet, not a window
+            await asyncio.sleep(0)  # what is typed elsewhere waits for this piece, not a window
 
     async def _feed(self, guest: GuestChannel) -> None:
         """Pass input to the program, in the order in which it came."""

@@ -18,8 +18,8 @@ from hermes.ssh.context import Context
 from hermes.ssh.hold import Hold
 from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
+from hermes.ssh.packets import Packets
 from hermes.ssh.policy import visitor_of
-from hermes.ssh.unpadded import send_unpadded
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class Session(asyncssh.SSHServer):
     source: tuple[str, int]
     destination: tuple[str, int]
     user: str
+    packets: Packets
     _logins: Logins
     _hold: Hold
 
@@ -61,7 +62,7 @@ class Session(asyncssh.SSHServer):
         """Begin the record, and drop at once what is one too many."""
         context = self._context
         self._connection = conn
-        send_unpadded(conn)
+        self.packets = Packets(conn)
         # asyncssh would read its options again for each user name, for Match blocks: none here.
         conn.reload_config = _nothing  # type: ignore[method-assign]
         self.source = conn.get_extra_info("peername")[:2]

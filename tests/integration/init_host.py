@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from hermes.image import guest_init
-from hermes.sandbox.frames import Decoder, Frame, FromGuest
+from hermes.sandbox.frames import Decoder, Frame, FromGuest, ToGuest, number_frame
 
 ANSWER_SECONDS: Final = 20.0
+_LIFE_SECONDS: Final = 120
 _SANITIZED: Final = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 
@@ -102,6 +103,7 @@ def running(command: Sequence[Path | str], reports: Path) -> Iterator[InitHost]:
         bufsize=0,
     )
     host = InitHost(process, reports)
+    host.send(number_frame(ToGuest.HELLO, 0, _LIFE_SECONDS))
     try:
         yield host
     finally:

@@ -131,17 +131,17 @@ def test_a_hostile_guest_is_refused_and_costs_no_more_than_its_window(
 
 
 async def test_small_pieces_of_output_are_read_together() -> None:
-    """Those of one stream, in order, up to 32 KiB at once."""
+    """Those of one stream, in order, up to 128 KiB at once."""
     multiplexer, (channel,) = multiplexer_with_channels(1)
-    pieces = [(FromGuest.OUTPUT, b"a"), (FromGuest.OUTPUT, b"b" * 20_000)]
-    pieces += [(FromGuest.OUTPUT, b"c" * 20_000), (FromGuest.OUTPUT, b"d")]
+    pieces = [(FromGuest.OUTPUT, b"a"), *[(FromGuest.OUTPUT, b"b" * 32_000)] * 3]
+    pieces += [(FromGuest.OUTPUT, b"c" * 32_000), (FromGuest.OUTPUT, b"d" * 32_000)]
     pieces += [(FromGuest.ERROR_OUTPUT, b"e"), (FromGuest.ERROR_OUTPUT, b"f")]
     for kind, data in [*pieces, (FromGuest.OUTPUT, b"g"), (FromGuest.NO_OUTPUT, b"")]:
         multiplexer.feed(frames._HEADER.pack(kind, 0, len(data)) + data)
     read = [output async for output in every(channel)]
     assert [(output.data, output.stderr) for output in read] == [
-        (b"a" + b"b" * 20_000, False),
-        (b"c" * 20_000 + b"d", False),
+        (b"a" + b"b" * 96_000, False),
+        (b"c" * 32_000 + b"d" * 32_000, False),
         (b"ef", True),
         (b"g", False),
     ]
