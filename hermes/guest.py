@@ -51,6 +51,9 @@ class GuestChannel(Protocol):
     async def write(self, data: bytes) -> None:
         """Feed input; returns when the sandbox has taken most of it."""
 
+    def write_now(self, data: bytes) -> bool:
+        """Feed input that the sandbox takes whole without waiting; else False, and nothing done."""
+
     async def write_eof(self) -> None:
         """End the input; on a terminal it does nothing, as with sshd."""
 

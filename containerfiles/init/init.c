@@ -52,6 +52,7 @@ enum { NO_PLACE = 1, NO_TERMINAL, NO_PROCESS, NO_ACCOUNT };
 #define LARGEST_FRAME (256 << 10)
 #define LARGEST_OUTPUT (32 << 10)
 #define INPUT_WINDOW (64 << 10)
+#define TAKEN_STEP (INPUT_WINDOW / 4)
 #define PIPE_BYTES (256 << 10)
 #define HELLO_SECONDS 120
 #define LONGEST_NAME 255
@@ -919,7 +920,7 @@ static void start_listener(void)
 struct channel {
     bool used, terminal, no_more_input, opened, exited, output_ended;
     int in, out, err, facts;
-    uint32_t credit, first, waiting;
+    uint32_t credit, first, waiting, taken;
     pid_t watcher, program;
 };
 
@@ -1071,10 +1072,19 @@ static void close_channel(size_t number)
     queue_frame(CLOSED, number, 0);
 }
 
+/* In large steps: each wakes two processes of the host, and a key its echo has to wait behind. */
+static void tell_taken(size_t number)
+{
+    struct channel *channel = &channels[number];
+    if (channel->taken < TAKEN_STEP)
+        return;
+    queue_number(TAKEN, number, channel->taken);
+    channel->taken = 0;
+}
+
 static void feed_program(size_t number)
 {
     struct channel *channel = &channels[number];
-    uint32_t taken = 0;
     while (channel->waiting && channel->in >= 0) {
         ssize_t sent = write(channel->in, input_of[number] + channel->first, channel->waiting);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR))
@@ -1083,19 +1093,19 @@ static void feed_program(size_t number)
             sent = channel->waiting;
         channel->first += (uint32_t)sent;
         channel->waiting -= (uint32_t)sent;
-        taken += (uint32_t)sent;
+        channel->taken += (uint32_t)sent;
     }
     if (!channel->waiting && channel->no_more_input && !channel->terminal)
         close_fd(&channel->in);
-    if (taken)
-        queue_number(TAKEN, number, taken);
+    tell_taken(number);
 }
 
 static void take_input(size_t number, const unsigned char *data, size_t size)
 {
     struct channel *channel = &channels[number];
     if (channel->in < 0 || channel->no_more_input) {
-        queue_number(TAKEN, number, (uint32_t)size);
+        channel->taken += (uint32_t)size;
+        tell_taken(number);
         return;
     }
     if (channel->waiting + size > INPUT_WINDOW)

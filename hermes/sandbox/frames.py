@@ -29,7 +29,7 @@ FAILED       it does not (1): 1 no place, 2 no terminal, 3 no process, 4 no acco
 OUTPUT       at most 32 KiB, within the window
 ERROR_OUTPUT the same of standard error
 NO_OUTPUT    no more output will come
-TAKEN        input taken (4): so much more may be sent
+TAKEN        input taken (4), told in steps of 16 KiB or more: so much more may be sent
 EXITED       0 and the status, or 1 and the number of the signal (1 + 1)
 CLOSED       the channel's number is free
 HALTED       every process but the first has ended

@@ -37,7 +37,13 @@ class Inbox:
     def __init__(self) -> None:
         self._items: deque[Input] = deque()
         self._arrived = asyncio.Event()
+        self._taking = False
         self.bytes = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether the program has all that came, and somebody waits for more."""
+        return self._taking and not self._items
 
     def put(self, item: Input) -> None:
         """Append; a resize replaces one that was not taken yet."""
@@ -51,9 +57,13 @@ class Inbox:
 
     async def take(self) -> Input:
         """Wait for the next item."""
-        while not self._items:
-            self._arrived.clear()
-            await self._arrived.wait()
+        self._taking = True
+        try:
+            while not self._items:
+                self._arrived.clear()
+                await self._arrived.wait()
+        finally:
+            self._taking = False
         item = self._items.popleft()
         self.bytes -= len(item) if isinstance(item, bytes) else 0
         return item

@@ -93,6 +93,22 @@ def test_input_beyond_the_window_ends_it(begin: Begin) -> None:
     assert init.process.wait(10) == 1
 
 
+def test_input_is_acknowledged_in_steps(begin: Begin) -> None:
+    """A key is answered by its echo alone, and no byte of a large input is forgotten."""
+    init = begin()
+    init.send(opening(0, "cat"))
+    init.expect(FromGuest.OPENED)
+    step = 16 << 10
+    for size in (1, step - 2):
+        init.send(frames.frame(ToGuest.DATA, 0, b"x" * size))
+    init.quiet()
+    assert init.output() == b"x" * (step - 1)
+    assert init.of(FromGuest.TAKEN) == []
+    init.send(frames.frame(ToGuest.DATA, 0, b"x"))
+    assert init.expect(FromGuest.TAKEN).number == step
+    assert init.end() == 0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_bytes_make_it_stumble(begin: Begin, seed: int) -> None:
     """Frames of every type with wrong sizes, and noise, end it or do not, without a report."""

@@ -1,5 +1,6 @@
 """The frames and the channels, against examples and against whatever a guest may send."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -164,3 +165,31 @@ def test_a_request_that_no_guest_takes_is_not_sent() -> None:
     request = ChannelRequest("root", "x" * frames.LARGEST_OPEN)
     with pytest.raises(GuestError, match="larger than a guest takes"):
         frames.open_frame(0, WINDOW, request)
+
+
+def test_input_is_fed_at_once_while_all_of_it_is_granted() -> None:
+    """A byte more is refused whole, as is what a program that has ended would not take."""
+    multiplexer, (channel,) = multiplexer_with_channels(1)
+    sent: list[bytes] = []
+    multiplexer._send = sent.append
+    assert not channel.write_now(b"k")
+    channel.take(Frame(FromGuest.OPENED, 0, (4).to_bytes(4, "big")))
+    assert channel.write_now(b"key")
+    assert not channel.write_now(b"ab")
+    assert channel.write_now(b"s")
+    channel.take(Frame(FromGuest.TAKEN, 0, (4).to_bytes(4, "big")))
+    channel.take(Frame(FromGuest.EXITED, 0, b"\0\0"))
+    assert not channel.write_now(b"k")
+    assert sent == [frames.frame(ToGuest.DATA, 0, data) for data in (b"key", b"s")]
+
+
+async def test_what_waits_to_be_read_lets_others_have_their_turn() -> None:
+    """Once before each piece, so that one program's output holds up nobody else's."""
+    multiplexer, (channel,) = multiplexer_with_channels(1)
+    for _number in range(2):
+        payload = b"x" * frames.LARGEST_OUTPUT
+        multiplexer.feed(frames._HEADER.pack(FromGuest.OUTPUT, 0, len(payload)) + payload)
+    turns: list[str] = []
+    asyncio.get_running_loop().call_soon(turns.append, "other")
+    await channel.read()
+    assert turns == ["other"]
