@@ -11,23 +11,18 @@ documented way: the same bytes once more through podman's service, framed by 8-b
 import asyncio
 import logging
 import socket
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hermes.errors import PodmanError
 from hermes.sandbox.engine import API_VERSION, Engine
 from hermes.sandbox.namespace import Namespace
+from hermes.sandbox.streams import ConmonStream, DirectStream, Receiver, Stream
 
 log = logging.getLogger(__name__)
 
-_STDOUT: Final = 2
-_CONMON_DATA: Final = 8192
-_CONMON_INPUT: Final = 32768
-_BATCH: Final = 32
 _API_HEADER: Final = 8
 _API_STDOUT: Final = 1
 _HEAD_END: Final = b"\r\n\r\n"
@@ -36,150 +31,6 @@ _SWITCHED: Final = (b"101", b"200")
 _ATTACH_SECONDS: Final = 10.0
 _OFFER_SECONDS: Final = 3.0
 _OFFER_POLL_SECONDS: Final = 0.003
-
-OnData = Callable[[memoryview | bytes], None]
-OnLost = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Receiver:
-    """Who hears of a stream: its bytes, and once its end with the reason."""
-
-    data: OnData
-    lost: OnLost
-
-
-class Stream(Protocol):
-    """An attached stream; whoever attached it closes it, which ends the guest."""
-
-    def send(self, data: bytes) -> None:
-        """Queue bytes for the guest; the guest's grants bound what waits here."""
-
-    def close(self) -> None:
-        """Let go; idempotent. The receiver hears nothing of it."""
-
-
-class DirectStream:
-    """A stream over the socket that the guest offered, which is taken over."""
-
-    def __init__(self, connected: socket.socket, receiver: Receiver) -> None:
-        connected.setblocking(False)  # noqa: FBT003 - a standard name
-        self._socket = connected
-        self._receiver = receiver
-        self._loop = asyncio.get_running_loop()
-        self._batch = memoryview(bytearray(_BATCH * _CONMON_DATA))
-        self._waiting = bytearray()
-        self._closed = False
-        self._loop.add_reader(connected, self._readable)
-
-    def send(self, data: bytes) -> None:
-        """Queue bytes, and send what the socket takes."""
-        if self._closed:
-            return
-        idle = not self._waiting
-        self._waiting += data
-        if idle:
-            self._writable()
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        if not self._closed:
-            self._closed = True
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-            self._socket.close()
-
-    def _readable(self) -> None:
-        try:
-            size = self._socket.recv_into(self._batch)
-        except BlockingIOError:
-            return
-        except OSError:  # the other end was killed
-            size = 0
-        if size:
-            self._receiver.data(self._batch[:size])
-        else:
-            self.close()
-            self._receiver.lost("its stream ended")
-
-    def _writable(self) -> None:
-        try:
-            sent = self._socket.send(self._waiting)
-        except BlockingIOError:
-            sent = 0
-        except OSError:  # the reader hears of it and tells the receiver
-            sent = len(self._waiting)
-        del self._waiting[:sent]
-        if self._waiting:
-            self._loop.add_writer(self._socket, self._writable)
-        else:
-            self._loop.remove_writer(self._socket)
-
-
-class ConmonStream:
-    """A stream over conmon's own socket, which is taken over."""
-
-    def __init__(self, connected: socket.socket, receiver: Receiver) -> None:
-        connected.setblocking(False)  # noqa: FBT003 - a standard name
-        self._socket = connected
-        self._receiver = receiver
-        self._loop = asyncio.get_running_loop()
-        self._stream = bytearray(1)
-        self._batch = memoryview(bytearray(_BATCH * _CONMON_DATA))
-        self._waiting: deque[bytes] = deque()
-        self._closed = False
-        self._loop.add_reader(connected, self._readable)
-
-    def send(self, data: bytes) -> None:
-        """Queue bytes, cut into messages that conmon takes whole."""
-        idle = not self._waiting
-        for place in range(0, len(data), _CONMON_INPUT):
-            self._waiting.append(data[place : place + _CONMON_INPUT])
-        if idle and not self._closed:
-            self._writable()
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        if not self._closed:
-            self._closed = True
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
-            self._socket.close()
-
-    def _readable(self) -> None:
-        """Take many messages at one waking, side by side, each without its first byte."""
-        size, ended = 0, False
-        while size <= len(self._batch) - _CONMON_DATA:
-            try:
-                got = self._socket.recvmsg_into(
-                    (self._stream, self._batch[size : size + _CONMON_DATA])
-                )[0]
-            except BlockingIOError:
-                break
-            except OSError:  # the other end was killed
-                got = 0
-            if got == 0:
-                ended = True
-                break
-            size += got - 1 if self._stream[0] == _STDOUT else 0
-        if size:
-            self._receiver.data(self._batch[:size])
-        if ended and not self._closed:
-            self.close()
-            self._receiver.lost("its stream ended")
-
-    def _writable(self) -> None:
-        while self._waiting:
-            try:
-                self._socket.send(self._waiting[0])
-            except BlockingIOError:
-                self._loop.add_writer(self._socket, self._writable)
-                return
-            except OSError:  # the reader hears of it and tells the receiver
-                self._waiting.clear()
-                break
-            self._waiting.popleft()
-        self._loop.remove_writer(self._socket)
 
 
 class ApiStream(asyncio.Protocol):
@@ -292,18 +143,18 @@ class Attacher:
         self, namespace: Namespace, container: Mapping[str, Any], receiver: Receiver
     ) -> Stream:
         try:
-            return DirectStream(await _taken(namespace, container["State"]["Pid"]), receiver)
+            return DirectStream(*await _taken(namespace, container["State"]), receiver)
         except PodmanError as error:
             log.debug("attaching by conmon instead: %s", error)
         path = str(Path(container["OCIConfigPath"]).with_name("attach"))
         return ConmonStream(await namespace.attach(path), receiver)
 
 
-async def _taken(namespace: Namespace, pid: int) -> socket.socket:
+async def _taken(namespace: Namespace, state: Mapping[str, int]) -> tuple[socket.socket, int]:
     """Take the guest's socket as soon as it is offered; raises PodmanError."""
     deadline = monotonic() + _OFFER_SECONDS
     while monotonic() < deadline:
-        if (taken := await namespace.take(pid)) is not None:
+        if (taken := await namespace.take(state["Pid"], state["ConmonPid"])) is not None:
             return taken
         await asyncio.sleep(_OFFER_POLL_SECONDS)
     raise PodmanError(f"the guest offered no socket in {_OFFER_SECONDS:g} s")

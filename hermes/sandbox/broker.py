@@ -17,6 +17,7 @@ import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hermes.sandbox.harvest import usage
 from hermes.sandbox.reaper import Reaper
 
 LARGEST_MESSAGE = 64 << 10
+MOST_HANDED = 2
 OFFERED = 201
 _PIDFD_GETFD = 438
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -45,25 +47,27 @@ def connect(path: str) -> socket.socket:
         os.close(directory)
 
 
-def take(pid: int) -> socket.socket:
+def reach(path: str) -> list[int]:
+    """Connect to conmon's socket, for somebody else."""
+    return [connect(path).detach()]
+
+
+def take(pid: int, conmon: int) -> list[int]:
     """Take the socket that the first process of a sandbox offers, by pidfd_getfd(2).
 
-    Raises BlockingIOError while it offers none yet.
+    Behind it comes a pidfd of the sandbox's conmon. Raises BlockingIOError while nothing is
+    offered yet.
     """
-    process = os.pidfd_open(pid)
-    try:
-        number = _LIBC.syscall(_PIDFD_GETFD, process, OFFERED, 0)
-    finally:
-        os.close(process)
-    if number < 0:
-        if ctypes.get_errno() == errno.EBADF:
-            raise BlockingIOError(errno.EAGAIN, "nothing is offered yet")
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    taken = socket.socket(fileno=number)
-    if (taken.family, taken.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
-        taken.close()
-        raise OSError(errno.EPROTOTYPE, "what is offered is no stream")
-    return taken
+    supervisor, process = os.pidfd_open(conmon), os.pidfd_open(pid)
+    number = _LIBC.syscall(_PIDFD_GETFD, process, OFFERED, 0)
+    failure = ctypes.get_errno()
+    os.close(process)
+    if number >= 0:
+        return [number, supervisor]
+    os.close(supervisor)
+    if failure == errno.EBADF:
+        raise BlockingIOError(failure, "nothing is offered yet")
+    raise OSError(failure, os.strerror(failure))
 
 
 class Broker:
@@ -95,9 +99,9 @@ class Broker:
             if do == "leave":
                 return True
             if do == "attach":
-                self._hand_over(number, connect, **request)
+                self._hand_over(number, partial(reach, **request))
             elif do == "take":
-                self._hand_over(number, take, **request)
+                self._hand_over(number, partial(take, **request))
             elif do in ("note", "forget"):
                 with contextlib.suppress(OSError):  # a full disk: then there is no note
                     getattr(self._reaper, do)(**request)
@@ -112,14 +116,17 @@ class Broker:
         except ConnectionError:  # killed with answers unread
             return b""
 
-    def _hand_over(self, number: int, get: Callable[..., socket.socket], **request: Any) -> None:
+    def _hand_over(self, number: int, get: Callable[[], list[int]]) -> None:
         try:
-            with get(**request) as handed:
-                self._answer({"id": number, "result": True}, [handed.fileno()])
+            handed = get()
         except BlockingIOError:
-            self._answer({"id": number, "result": False})
+            self._answer({"id": number, "result": None})
         except OSError as error:
             self._answer({"id": number, "error": str(error)})
+        else:
+            self._answer({"id": number, "result": None}, handed)
+            for descriptor in handed:
+                os.close(descriptor)
 
     def _perform(self, number: int, deed: Callable[..., Any], request: dict[str, Any]) -> None:
         try:

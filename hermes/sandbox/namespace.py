@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final
 
 from hermes.errors import PodmanError
-from hermes.sandbox.broker import LARGEST_MESSAGE, WORKERS
+from hermes.sandbox.broker import LARGEST_MESSAGE, MOST_HANDED, WORKERS
 from hermes.sandbox.collection import Order, Summary, Usage
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
 _RESTART_SECONDS: Final = 0.5
 _LONG_SECONDS: Final = 60.0
-_Answer = tuple[Any, int | None]
+_Answer = tuple[Any, Sequence[int]]
 
 
 class Namespace:
@@ -48,18 +48,19 @@ class Namespace:
 
     async def attach(self, path: str) -> socket.socket:
         """Connect to conmon's socket at ``path``; the caller closes it. Raises PodmanError."""
-        _, descriptor = await self._ask("attach", _ANSWER_SECONDS, path=path)
-        if descriptor is None:
+        _, handed = await self._ask("attach", _ANSWER_SECONDS, path=path)
+        if not handed:
             raise PodmanError("the broker sent no descriptor")
-        return socket.socket(fileno=descriptor)
+        return socket.socket(fileno=handed[0])
 
-    async def take(self, pid: int) -> socket.socket | None:
+    async def take(self, pid: int, conmon: int) -> tuple[socket.socket, int] | None:
         """Take the socket that a sandbox's first process offers; None while it offers none.
 
-        The caller closes it. Raises PodmanError when there is none to be had.
+        With it comes a pidfd of ``conmon``. The caller closes both. Raises PodmanError when
+        there is none to be had.
         """
-        _, descriptor = await self._ask("take", _ANSWER_SECONDS, pid=pid)
-        return None if descriptor is None else socket.socket(fileno=descriptor)
+        _, handed = await self._ask("take", _ANSWER_SECONDS, pid=pid, conmon=conmon)
+        return (socket.socket(fileno=handed[0]), handed[1]) if handed else None
 
     async def harvest(self, order: Order) -> Summary:
         """Take what a container that has ended changed; raises PodmanError."""
@@ -171,26 +172,25 @@ class Namespace:
 
     def _readable(self, ours: socket.socket) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(ours, LARGEST_MESSAGE, 1)
+            message, handed, _, _ = socket.recv_fds(ours, LARGEST_MESSAGE, MOST_HANDED)
         except BlockingIOError:
             return
         except OSError:
-            message, descriptors = b"", []
+            message, handed = b"", []
         if not message:
             self._lose()
             return
-        document = json.loads(message)
-        self._resolve(document, descriptors[0] if descriptors else None)
+        self._resolve(json.loads(message), handed)
 
-    def _resolve(self, document: dict[str, Any], descriptor: int | None) -> None:
+    def _resolve(self, document: dict[str, Any], handed: Sequence[int]) -> None:
         answer = self._waiting.get(document["id"])
         if answer is None or answer.done():
-            if descriptor is not None:  # whoever asked has gone
+            for descriptor in handed:  # whoever asked has gone
                 os.close(descriptor)
         elif error := document.get("error"):
             answer.set_exception(PodmanError(f"the broker failed: {error}"))
         else:
-            answer.set_result((document["result"], descriptor))
+            answer.set_result((document["result"], handed))
 
     def _lose(self) -> None:
         ours, self._socket = self._socket, None

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
-from hermes.sandbox.attach import Attacher, Receiver, Stream
+from hermes.sandbox.attach import Attacher
 from hermes.sandbox.containers import delete_container
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.multiplexer import Multiplexer
 from hermes.sandbox.process import start_time
 from hermes.sandbox.spec import FIRST_ID, Host, sandbox_spec
+from hermes.sandbox.streams import Receiver, Stream
 from hermes.settings import SandboxSettings
 
 log = logging.getLogger(__name__)

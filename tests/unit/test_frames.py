@@ -141,8 +141,8 @@ async def test_small_pieces_of_output_are_read_together() -> None:
         multiplexer.feed(frames._HEADER.pack(kind, 0, len(data)) + data)
     read = [output async for output in every(channel)]
     assert [(output.data, output.stderr) for output in read] == [
-        (b"a" + b"b" * 96_000, False),
-        (b"c" * 32_000 + b"d" * 32_000, False),
+        (b"a" + b"b" * 96_000 + b"c" * 32_000, False),
+        (b"d" * 32_000, False),
         (b"ef", True),
         (b"g", False),
     ]
