@@ -33,6 +33,7 @@ from hermes.sandbox.workshop import Workshop
 from hermes.settings import Settings
 from hermes.signals import Signals
 from hermes.ssh.door import Door, prepare
+from hermes.ssh.host_keys import HostKeys, load_host_keys
 from hermes.ssh.listener import Listener, SessionStatus
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,10 @@ class Service:
             door = await asyncio.to_thread(prepare, settings.ssh, settings.auth)
             stack.callback(door.close)
             desk = stack.enter_context(self._desk())
+            keys = await stack.enter_async_context(_making_keys(settings.ssh.host_key_dir))
             pool = self._pool = await stack.enter_async_context(self._pooled(desk))
-            listener = await stack.enter_async_context(self._listening(door, pool, desk))
+            listening = self._listening(door, await keys, pool, desk)
+            listener = await stack.enter_async_context(listening)
             answers: Answers = {
                 "pool": lambda: asdict(pool.status()),
                 "addresses": lambda: listener.addresses,
@@ -125,7 +128,9 @@ class Service:
                 yield pool
 
     @contextlib.asynccontextmanager
-    async def _listening(self, door: Door, pool: Pool, desk: Desk) -> AsyncIterator[Listener]:
+    async def _listening(
+        self, door: Door, keys: HostKeys, pool: Pool, desk: Desk
+    ) -> AsyncIterator[Listener]:
         """Open doors; afterwards no session is left."""
         settings = self._settings
         async with asyncio.TaskGroup() as tasks:
@@ -139,7 +144,7 @@ class Service:
                 public_port=settings.ssh.public_port,
                 banner=lambda: settings.ssh.banner or pool.decoy.banner,
             )
-            await listener.start()
+            await listener.start(keys)
             try:
                 async with _running(listener.serve(), "listener"):
                     yield listener
@@ -209,6 +214,13 @@ async def _running(life: Coroutine[None, None, None], name: str) -> AsyncIterato
             yield
         finally:
             task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _making_keys(directory: Path) -> AsyncIterator[asyncio.Task[HostKeys]]:
+    """Load the host keys beside the body: at the first start they take a core for a second."""
+    async with asyncio.TaskGroup() as tasks:
+        yield tasks.create_task(asyncio.to_thread(load_host_keys, directory), name="host-keys")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Which process a number stands for: numbers are used again."""
+"""What the kernel says of a process; numbers are used again."""
 
 from pathlib import Path
 
@@ -12,3 +12,11 @@ def start_time(pid: int) -> int:
     except OSError:
         return 0
     return int(text.rpartition(")")[2].split()[_START_TIME])
+
+
+def is_filtered(pid: int) -> bool:
+    """Whether a seccomp filter judges its system calls; False when it has ended."""
+    try:
+        return "\nSeccomp:\t2\n" in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

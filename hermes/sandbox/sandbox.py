@@ -15,6 +15,7 @@ from typing import Any, Final
 from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox.attach import Attacher
+from hermes.sandbox.compiled import filter_path
 from hermes.sandbox.containers import delete_container
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
@@ -80,6 +81,7 @@ class Sandbox:
         self.host_files: list[str] = []
         """Files of the host that are mounted in it and may be written to."""
         self.upper: str | None = None
+        self.filter_path: Path | None = None
         self.on_lost: Callable[[Sandbox], None] = lambda _box: None
         self._patience: asyncio.TimerHandle | None = None
         self._engine = engine
@@ -107,6 +109,11 @@ class Sandbox:
     def first_id(self) -> int:
         """The id of its root in the service user's namespace."""
         return 0 if self._plan.host is None else FIRST_ID
+
+    @property
+    def given_filter(self) -> bool:
+        """Whether its seccomp filter was compiled before."""
+        return self._plan.host is not None and bool(self._plan.host.seccomp_filter)
 
     @property
     def lost(self) -> bool:
@@ -139,7 +146,7 @@ class Sandbox:
         document = await self._engine.json("GET", f"/containers/{self.name}/json")
         try:
             self._learn(document)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise PodmanError(f"podman's words about {self.name} lack {error!r}") from error
         self._stream = await attacher.attach(document, Receiver(self._feed, self._lose))
         await self._multiplexer.greet(self._plan.timeout_seconds)
@@ -177,6 +184,7 @@ class Sandbox:
     def _learn(self, document: dict[str, Any]) -> None:
         self.pid = int(document["State"]["Pid"])
         self.pid_started = start_time(self.pid)
+        self.filter_path = filter_path(document)
         self.upper = (document["GraphDriver"]["Data"] or {}).get("UpperDir")
         self.host_files = [path for path in (document.get("HostnamePath"),) if path]
 

@@ -1,12 +1,14 @@
 """Where sandboxes are made and ended: the mechanism below the pool's decisions."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Container
 from dataclasses import replace
 
-from hermes.errors import HostError
+from hermes.errors import HostError, PodmanError
 from hermes.guest import ChannelRequest
 from hermes.sandbox.attach import Attacher
+from hermes.sandbox.compiled import read_filter
 from hermes.sandbox.containers import sweep
 from hermes.sandbox.decoy import Decoy, image_id, read_decoy
 from hermes.sandbox.disk_watch import DiskWatch
@@ -15,6 +17,7 @@ from hermes.sandbox.harvester import Harvester
 from hermes.sandbox.host import read_host
 from hermes.sandbox.namespace import Namespace
 from hermes.sandbox.probe import probe
+from hermes.sandbox.process import is_filtered
 from hermes.sandbox.sandbox import Plan, Sandbox
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,8 @@ class Workshop:
         """Create and start it; raises HermesError, and then it is still owed its end."""
         await box.create()
         await box.start(self._attacher)
+        if box.given_filter and not is_filtered(box.pid):
+            raise PodmanError(f"{box.name} started without its seccomp filter")
 
     async def prove(self, box: Sandbox) -> None:
         """Look from inside whether it is what it claims to be; raises HostError.
@@ -81,6 +86,13 @@ class Workshop:
                     f"a sandbox is not shut in on this host ({finding.claim} is {finding.found} "
                     f"and should be {finding.expected}); run hermes doctor"
                 )
+        await self._spare_compiling(box)
+
+    async def _spare_compiling(self, proven: Sandbox) -> None:
+        """Give those to come the filter of one that was made by the profile."""
+        if self._plan.host is not None and proven.filter_path is not None:
+            program = await asyncio.to_thread(read_filter, proven.filter_path)
+            self._plan = replace(self._plan, host=replace(self._plan.host, seccomp_filter=program))
 
     def note(self, box: Sandbox) -> None:
         """Keep a note of whose it is, for the case that this process is killed."""

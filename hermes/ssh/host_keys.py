@@ -17,7 +17,10 @@ _MAKERS: Final = {
 }
 
 
-def load_host_keys(directory: Path) -> list[asyncssh.SSHKey]:
+HostKeys = list[asyncssh.SSHKey]
+
+
+def load_host_keys(directory: Path) -> HostKeys:
     """Return the keys, made first where one is missing; it takes up to a second, off the loop.
 
     They are handed to asyncssh as objects: it would read paths again for every connection.

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -17,6 +17,7 @@ from hermes.guest import Lessor
 from hermes.settings import AuthSettings, LimitSettings
 from hermes.ssh.context import Context
 from hermes.ssh.door import Door
+from hermes.ssh.host_keys import HostKeys
 from hermes.ssh.policy import read_userdb
 from hermes.ssh.session import Session
 from hermes.ssh.sockets import address_of
@@ -70,10 +71,10 @@ class Listener:
         """Where it listens, each as ``HOST:PORT``."""
         return [address_of(bound) for bound in self._door.sockets]
 
-    async def start(self) -> None:
+    async def start(self, keys: HostKeys) -> None:
         """Open the door."""
         self._version = self._banner().removeprefix(_SOFTWARE)
-        options = _options(self._door.host_keys, self._version, lambda: Session(self._context))
+        options = _options(keys, self._version, lambda: Session(self._context))
         for bound in self._door.sockets:
             acceptor = await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
             self._acceptors.append(acceptor)
@@ -144,7 +145,7 @@ class Listener:
 
 
 def _options(
-    keys: Sequence[asyncssh.SSHKey], version: str, factory: Callable[[], Session]
+    keys: HostKeys, version: str, factory: Callable[[], Session]
 ) -> asyncssh.SSHServerConnectionOptions:
     return asyncssh.SSHServerConnectionOptions(
         server_factory=factory,

@@ -37,6 +37,15 @@ def run(init: InitHost, number: int, command: str, screen: Screen | None = None)
     return init.output(number)
 
 
+def test_the_numbers_are_those_of_a_server_that_has_booted(init: InitHost) -> None:
+    """Hundreds were used before the first visitor; no zombie tells how, and limits are kept."""
+    told = run(init, 0, "echo $$; ulimit -Sn; grep -h ^State: /proc/[0-9]*/status").decode()
+    number, files, *states = told.splitlines()
+    assert 270 <= int(number) < 1000
+    assert int(files) > 100
+    assert not [state for state in states if "zombie" in state]
+
+
 def test_fifos_in_place_of_its_files_hold_up_no_login(init: InitHost) -> None:
     """A login is not recorded there, and without accounts it fails, both at once."""
     run(init, 0, "mkdir -p /var/run /var/log; mkfifo /var/run/utmp /var/log/wtmp /var/log/lastlog")

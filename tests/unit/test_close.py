@@ -56,7 +56,7 @@ async def test_closing_gives_up_on_what_does_not_end(
     began = monotonic()
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         listener = Listener(
-            door=Door([], [], PasswordPolicy(parse_userdb("", "users"), 0)),
+            door=Door([], PasswordPolicy(parse_userdb("", "users"), 0)),
             auth=AuthSettings(),
             limits=LimitSettings(),
             desk=desk,
