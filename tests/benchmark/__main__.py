@@ -35,7 +35,7 @@ def main() -> int:
                 sizes = Sizes(arguments.rounds, arguments.failures)
                 figures = run(ours, theirs, sizes, status.update)
             # Last: the first start may have had to build the decoy.
-            figures.append(start(lambda: hermes(*honeypot, size=FULL), status.update))
+            figures += start(lambda: hermes(*honeypot, size=FULL), status.update)
     except (BenchmarkError, HermesError) as error:
         console.print(f"benchmark: {error}", style="red", highlight=False)
         return 1
