@@ -50,7 +50,11 @@ def _expand(value: object) -> object:
     if value is None or value == "":
         return None
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir)).expanduser()
+    path = Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir))
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"should be a path, and {path.parts[0]} is nobody's home") from error
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]
