@@ -87,17 +87,20 @@ class Listener:
                 if reason := session.overdue():
                     session.end(reason)
             if stamp != (stamp := await asyncio.to_thread(_stamp, self._userdb)):
-                await self.reload()
+                await self._follow_userdb()
             self._follow_banner()
 
-    async def reload(self) -> None:
-        """Read the userdb again; one that is wrong leaves the old one in force."""
+    async def use_userdb(self, path: Path | None) -> None:
+        """Read a userdb and bring it into force; raises SettingsError, and keeps the old one."""
+        self._context.policy.userdb = await asyncio.to_thread(read_userdb, path)
+        self._userdb = path
+        log.info("the userdb was reloaded")
+
+    async def _follow_userdb(self) -> None:
         try:
-            self._context.policy.userdb = await asyncio.to_thread(read_userdb, self._userdb)
+            await self.use_userdb(self._userdb)
         except SettingsError as error:
             log.error("the userdb was not reloaded: %s", error)  # noqa: TRY400 - one sentence
-        else:
-            log.info("the userdb was reloaded")
 
     def _follow_banner(self) -> None:
         version = self._banner().removeprefix(_SOFTWARE)
