@@ -201,6 +201,7 @@ class Service:
                 lessor=pool,
                 tasks=tasks,
                 public_port=settings.ssh.public_port,
+                proxies=settings.ssh.proxy_protocol,
                 banner=lambda: settings.ssh.banner or pool.decoy.banner,
             )
             await listener.start()

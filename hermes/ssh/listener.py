@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ import asyncssh
 from hermes.errors import SettingsError
 from hermes.evidence.record import Desk
 from hermes.guest import Lessor
-from hermes.settings import AuthSettings, LimitSettings
+from hermes.settings import AuthSettings, LimitSettings, Network
 from hermes.ssh.context import Context
 from hermes.ssh.door import Door
 from hermes.ssh.policy import read_userdb
+from hermes.ssh.proxied import ProxiedSocket
 from hermes.ssh.session import Session
 from hermes.ssh.sockets import address_of
 
@@ -57,8 +59,10 @@ class Listener:
         tasks: asyncio.TaskGroup,
         banner: Callable[[], str],
         public_port: int | None = None,
+        proxies: Sequence[Network] = (),
     ) -> None:
         self._door = door
+        self._proxies = proxies
         self._userdb = auth.userdb
         self._context = Context(auth, limits, door.policy, desk, lessor, tasks, public_port)
         self._banner = banner
@@ -75,8 +79,16 @@ class Listener:
         self._version = self._banner().removeprefix(_SOFTWARE)
         options = _options(self._door.host_keys, self._version, lambda: Session(self._context))
         for bound in self._door.sockets:
-            acceptor = await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
-            self._acceptors.append(acceptor)
+            self._acceptors.append(await self._accept(bound, options))
+
+    async def _accept(
+        self, bound: socket.socket, options: asyncssh.SSHServerConnectionOptions
+    ) -> asyncssh.SSHAcceptor:
+        if not self._proxies:
+            return await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
+        tunnel = ProxiedSocket(bound, _BACKLOG, self._proxies, self._context)
+        # Of a tunnel it wants no more than to open a server and to close it.
+        return await asyncssh.listen(tunnel=tunnel, options=options)
 
     async def serve(self) -> None:
         """End overdue sessions and follow userdb and banner, until cancelled."""
@@ -109,18 +121,22 @@ class Listener:
             for acceptor in self._acceptors:
                 acceptor.update(server_version=version)
 
-    async def drain(self) -> None:
-        """Take no new connection, and give those that are open some seconds."""
+    def _refuse_more(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
+        for transport in list(self._context.greeted):
+            transport.abort()
+
+    async def drain(self) -> None:
+        """Take no new connection, and give those that are open some seconds."""
+        self._refuse_more()
         deadline = monotonic() + self._context.limits.drain_seconds
         while self._context.sessions and monotonic() < deadline:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         """Cut what is left, and give up on what does not end in some seconds; idempotent."""
-        for acceptor in self._acceptors:
-            acceptor.close()
+        self._refuse_more()
         self._acceptors.clear()
         for session in list(self._context.sessions.values()):
             session.end("service stopped")

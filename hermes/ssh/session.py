@@ -19,6 +19,7 @@ from hermes.ssh.hold import Hold
 from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
 from hermes.ssh.policy import visitor_of
+from hermes.ssh.sockets import unmapped
 from hermes.ssh.unpadded import send_unpadded
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ class Session(asyncssh.SSHServer):
         send_unpadded(conn)
         # asyncssh would read its options again for each user name, for Match blocks: none here.
         conn.reload_config = _nothing  # type: ignore[method-assign]
-        self.source = conn.get_extra_info("peername")[:2]
-        self.destination = conn.get_extra_info("sockname")[:2]
+        self.source = _address(conn.get_extra_info("peername"))
+        self.destination = _address(conn.get_extra_info("sockname"))
         self.visitor = visitor_of(self.source[0])
         refusal = self._refusal()
         self.record = context.desk.begin()
@@ -251,6 +252,10 @@ class Session(asyncssh.SSHServer):
             self.record.add(
                 ev.ClientIdentified(**self.record.stamp(), version=str(version)[:_LONGEST_TEXT])
             )
+
+
+def _address(name: tuple[str, int]) -> tuple[str, int]:
+    return unmapped(name[0]), name[1]
 
 
 async def _nothing() -> None:

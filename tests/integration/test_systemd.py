@@ -131,6 +131,19 @@ async def test_passed_sockets_are_listened_on(make: Make, manager: Manager) -> N
         late.close()
 
 
+def test_passed_sockets_are_judged_by_their_reach(make: Make, manager: Manager) -> None:
+    """A loopback address in the settings lets nobody in by a socket that is open to all."""
+    hermes, told = make(), Told(manager)
+    with socket.create_server(("0.0.0.0", 0)) as wide:  # noqa: S104 - it is refused
+        hermes.passed = (wide.fileno(),)
+        hermes.before = passing(*hermes.passed)
+        hermes.launch()
+        wait_for(lambda: told("EXIT_STATUS", "1") or told("READY", "1"), READY_SECONDS)
+    if told("READY", "1"):
+        pytest.skip("limits are enforced on this machine")
+    assert "hermes does not listen on 0.0.0.0" in told.messages[-1]["STATUS"]
+
+
 def test_systemd_itself_passes_sockets(make: Make) -> None:
     """What systemd-socket-activate starts answers the connection that started it."""
     if shutil.which("systemd-socket-activate") is None:
