@@ -39,6 +39,7 @@ from hermes.systemd.notify import Notifier
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EVENTS: Final = 100
+_SERVING, _STOPPING = "serving", "stopping"
 
 Announce = Callable[[list[str]], None]
 Reread = Callable[[], Settings]
@@ -94,10 +95,10 @@ class Service:
             try:
                 listener = await self._open(stack)
                 announce(listener.addresses)
-                self._enter("", self._notifier.ready)
+                self._enter(_SERVING, self._notifier.ready)
                 await signals.ending(partial(self._reload, listener))
             finally:
-                self._enter("stopping", self._notifier.stopping)
+                self._enter(_STOPPING, self._notifier.stopping)
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> Listener:
         """Start everything, with its end on the stack, and the door last."""
@@ -143,13 +144,14 @@ class Service:
     def _status(self) -> str:
         """Say in one line how the service is."""
         pool = self.pool_status()
-        if self._phase or pool is None:
+        if pool is None or self._phase not in (_SERVING, _STOPPING):
             return self._phase
-        sessions = len(self.sessions())
-        return (
-            f"{pool.warm} warm, {pool.leased} leased, {pool.lingering} lingering; "
-            f"{sessions} {'session' if sessions == 1 else 'sessions'}"
-        )
+        count = len(self.sessions())
+        sessions = f"{count} {'session' if count == 1 else 'sessions'}"
+        if self._phase == _STOPPING:
+            return f"{_STOPPING}; sandboxes left: {len(pool.sandboxes)}; {sessions}"
+        numbers = f"{pool.warm} warm, {pool.leased} leased, {pool.lingering} lingering"
+        return f"{numbers}; {sessions}"
 
     def pool_status(self) -> PoolStatus | None:
         """Return the pool's state, once there is a pool."""

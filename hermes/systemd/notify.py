@@ -17,6 +17,8 @@ _LOOK_SECONDS: Final = 1.0
 """Between looks at what there is to tell, and so between two texts of the status."""
 _PATIENCE_USEC: Final = 60_000_000
 """How much longer a start or a stop may take, counted from each sign of life."""
+_STUCK_SECONDS: Final = 600.0
+"""After so long without a new status more time is asked for no longer: a manager may end it."""
 _FULL: Final = (errno.EAGAIN, errno.ENOBUFS)
 
 
@@ -65,18 +67,19 @@ class Notifier:
         """Tell the status when it changes, and of life from this event loop, until cancelled."""
         if self._socket is None:
             return
-        told, due = "", 0.0
+        told, due, moved = "", 0.0, time.monotonic()
         while True:
-            if told != (now := status()):
-                told = now
-                self._tell(STATUS=now)
-            if time.monotonic() >= due:
-                due = time.monotonic() + self._beat_seconds
-                self._tell_of_life()
+            now = time.monotonic()
+            if told != (text := status()):
+                told, moved = text, now
+                self._tell(STATUS=text)
+            if now >= due:
+                due = now + self._beat_seconds
+                self._tell_of_life(moves=now - moved < _STUCK_SECONDS)
             await asyncio.sleep(min(_LOOK_SECONDS, self._beat_seconds))
 
-    def _tell_of_life(self) -> None:
-        if self._changing:
+    def _tell_of_life(self, *, moves: bool) -> None:
+        if self._changing and moves:
             self._tell(WATCHDOG="1", EXTEND_TIMEOUT_USEC=str(_PATIENCE_USEC))
         else:
             self._tell(WATCHDOG="1")

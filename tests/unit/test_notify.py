@@ -108,6 +108,21 @@ async def test_life_is_told_by_the_loop(manager: Manager) -> None:
     assert all(message == {"WATCHDOG": "1"} for message in serving[1:])
 
 
+async def test_who_is_stuck_asks_for_no_more_time(
+    notifier: Notifier, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that gets nowhere for long may be ended by its manager, though the loop runs."""
+    monkeypatch.setattr("hermes.systemd.notify._STUCK_SECONDS", 0.1)
+    notifier._beat_seconds = 0.05
+    async with asyncio.TaskGroup() as tasks:
+        beating = tasks.create_task(notifier.beat(lambda: "warming"))
+        await asyncio.sleep(0.3)
+        beating.cancel()
+    beats = [message for message in manager.messages() if "WATCHDOG" in message]
+    assert "EXTEND_TIMEOUT_USEC" in beats[0]
+    assert beats[-1] == {"WATCHDOG": "1"}
+
+
 async def test_the_status_is_told_when_it_changes(
     notifier: Notifier, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:

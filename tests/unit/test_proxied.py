@@ -125,6 +125,7 @@ async def test_a_header_names_the_visitor(room: Room) -> None:
     async with room.come(PROXY) as visit:
         visit.writer.write(HEADER + b"SSH-2.0-x\r\n")
         assert await visit.read() == BANNER
+        assert await visit.read() != b""  # its answer to the client's version
         (session,) = room.listener._context.sessions.values()
         assert session.source == ("198.51.100.7", 40000)
         assert session.destination == ("192.0.2.1", 2200)
