@@ -17,6 +17,10 @@ class ListenError(HermesError):
     """An address cannot be listened on."""
 
 
+class ProxyHeaderError(HermesError):
+    """What a proxy sent first is no header of the PROXY protocol."""
+
+
 class EvidenceError(HermesError):
     """Evidence cannot be written or read."""
 

@@ -46,11 +46,16 @@ def configure(settings: LogSettings, handler: logging.Handler | None = None) -> 
     """Send Hermes' log to ``handler``, or to stderr; other libraries only when they warn."""
     # No format of ours shows them, and they would be looked up for every line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = handler or logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler or logging.StreamHandler(sys.stderr)]
     root.setLevel(logging.WARNING)
-    logging.getLogger("hermes").setLevel(settings.level.upper())
+    adjust(settings)
     # What attackers make asyncssh complain about is evidence, not trouble.
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+
+
+def adjust(settings: LogSettings) -> None:
+    """Bring level and format into force, wherever the log goes."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
+    logging.getLogger("hermes").setLevel(settings.level.upper())

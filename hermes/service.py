@@ -2,26 +2,25 @@
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import logging
-import os
+import socket
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
 
-from hermes import doctor
+from hermes import doctor, logs
 from hermes.control import Answers, answering, control_path
-from hermes.errors import HermesError, HostError
+from hermes.errors import HermesError, SettingsError
 from hermes.evidence.events import Event, SandboxHarvested, SandboxMoved
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
 from hermes.evidence.writer import Writer, check_writable
 from hermes.image import Report, ensure
+from hermes.lock import locked
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.collection import Summary
 from hermes.sandbox.harvester import Harvester
@@ -31,25 +30,44 @@ from hermes.sandbox.pool_status import PoolStatus
 from hermes.sandbox.sandbox import Plan, Sandbox, State
 from hermes.sandbox.workshop import Workshop
 from hermes.settings import Settings
+from hermes.settings_source import restart_wanted
 from hermes.signals import Signals
 from hermes.ssh.door import Door, prepare
-from hermes.ssh.host_keys import HostKeys, load_host_keys
+from hermes.ssh.host_keys import HostKeys, making_keys
 from hermes.ssh.listener import Listener, SessionStatus
+from hermes.systemd.notify import Notifier
 
 log = logging.getLogger(__name__)
 
 _REMEMBERED_EVENTS: Final = 100
+_SERVING, _STOPPING = "serving", "stopping"
 
 Announce = Callable[[list[str]], None]
+Reread = Callable[[], Settings]
 
 
 class Service:
-    """One running Hermes; `run` is its whole life."""
+    """One running Hermes; `run` is its whole life.
 
-    def __init__(self, settings: Settings, report: Report) -> None:
+    ``reread`` returns the settings as they are now, ``passed`` are sockets that listen already.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        report: Report,
+        *,
+        reread: Reread,
+        notifier: Notifier,
+        passed: Sequence[socket.socket] = (),
+    ) -> None:
         self.events: deque[Event] = deque(maxlen=_REMEMBERED_EVENTS)
         self._settings = settings
         self._report = report
+        self._reread = reread
+        self._notifier = notifier
+        self._passed = passed
+        self._phase = "starting"
         self._pool: Pool | None = None
         self._listener: Listener | None = None
 
@@ -60,7 +78,8 @@ class Service:
         """
         with Signals.caught() as signals:
             try:
-                await self._live(announce, signals)
+                async with _running(self._notifier.beat(self._status), "heartbeat"):
+                    await self._live(announce, signals)
             except asyncio.CancelledError:
                 if signals.number is None:
                     raise
@@ -72,24 +91,70 @@ class Service:
         await asyncio.to_thread(doctor.check_host)
         await asyncio.to_thread(check_writable, settings.evidence.dir)
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(_locked(settings.runtime_dir))
-            stack.enter_context(_locked(settings.evidence.dir))
-            door = await asyncio.to_thread(prepare, settings.ssh, settings.auth)
-            stack.callback(door.close)
-            desk = stack.enter_context(self._desk())
-            keys = await stack.enter_async_context(_making_keys(settings.ssh.host_key_dir))
-            pool = self._pool = await stack.enter_async_context(self._pooled(desk))
-            listening = self._listening(door, await keys, pool, desk)
-            listener = await stack.enter_async_context(listening)
-            answers: Answers = {
-                "pool": lambda: asdict(pool.status()),
-                "addresses": lambda: listener.addresses,
-                "recycle": pool.recycle,
-            }
-            path = control_path(settings.runtime_dir)
-            await stack.enter_async_context(answering(path, answers))
-            announce(listener.addresses)
-            await signals.ending(listener.reload)
+            stack.enter_context(locked(settings.runtime_dir))
+            stack.enter_context(locked(settings.evidence.dir))
+            try:
+                listener = await self._open(stack)
+                announce(listener.addresses)
+                self._enter(_SERVING, self._notifier.ready)
+                await signals.ending(partial(self._reload, listener))
+            finally:
+                self._enter(_STOPPING, self._notifier.stopping)
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> Listener:
+        """Start everything, with its end on the stack, and the door last."""
+        settings = self._settings
+        door = await asyncio.to_thread(prepare, settings.ssh, settings.auth, self._passed)
+        stack.callback(door.close)
+        desk = stack.enter_context(self._desk())
+        keys = await stack.enter_async_context(making_keys(settings.ssh.host_key_dir))
+        pool = self._pool = await stack.enter_async_context(self._pooled(desk, door))
+        listening = self._listening(door, await keys, pool, desk)
+        listener = await stack.enter_async_context(listening)
+        answers: Answers = {
+            "pool": lambda: asdict(pool.status()),
+            "addresses": lambda: listener.addresses,
+            "recycle": pool.recycle,
+        }
+        path = control_path(settings.runtime_dir)
+        await stack.enter_async_context(answering(path, answers))
+        return listener
+
+    async def _reload(self, listener: Listener) -> None:
+        """Read the settings and the userdb again; what is wrong leaves all of it in force."""
+        self._notifier.reloading()
+        try:
+            settings = await asyncio.to_thread(self._reread)
+            await listener.use_userdb(settings.auth.userdb)
+        except SettingsError as error:
+            log.error("nothing was reloaded: %s", error)  # noqa: TRY400 - one sentence
+        else:
+            logs.adjust(settings.log)
+            if names := restart_wanted(self._settings, settings):
+                log.warning("changed, but in force after a restart only: %s", ", ".join(names))
+        self._notifier.ready()
+
+    def _enter(self, phase: str, tell: Callable[[], None]) -> None:
+        self._phase = phase
+        tell()
+
+    def _told(self, stage: str, fraction: float | None) -> None:
+        """Pass on how far the decoy is."""
+        share = "" if fraction is None else f" ({fraction:.0%})"
+        self._phase = f"decoy image: {stage}{share}"
+        self._report(stage, fraction)
+
+    def _status(self) -> str:
+        """Say in one line how the service is."""
+        pool = self.pool_status()
+        if pool is None or self._phase not in (_SERVING, _STOPPING):
+            return self._phase
+        count = len(self.sessions())
+        sessions = f"{count} {'session' if count == 1 else 'sessions'}"
+        if self._phase == _STOPPING:
+            return f"{_STOPPING}; sandboxes left: {len(pool.sandboxes)}; {sessions}"
+        numbers = f"{pool.warm} warm, {pool.leased} leased, {pool.lingering} lingering"
+        return f"{numbers}; {sessions}"
 
     def pool_status(self) -> PoolStatus | None:
         """Return the pool's state, once there is a pool."""
@@ -100,14 +165,15 @@ class Service:
         return self._listener.status() if self._listener else []
 
     @contextlib.asynccontextmanager
-    async def _pooled(self, desk: Desk) -> AsyncIterator[Pool]:
+    async def _pooled(self, desk: Desk, door: Door) -> AsyncIterator[Pool]:
         """A warm pool on a podman that answers; afterwards no sandbox is left."""
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
             connection = connected(settings.podman.socket, settings.runtime_dir)
             engine = await stack.enter_async_context(connection)
             sandbox = settings.sandbox
-            await ensure(engine, sandbox.image, self._report, hostname=sandbox.hostname)
+            await ensure(engine, sandbox.image, self._told, hostname=sandbox.hostname)
+            self._phase = "warming the pool"
             plan = _plan(settings)
             notes = settings.runtime_dir / "stays"
             namespace = await stack.enter_async_context(running(notes, plan.run))
@@ -122,7 +188,7 @@ class Service:
             pool = Pool(workshop, settings.pool, self._moved)
             stack.push_async_callback(pool.close)  # also when it never served
             await pool.start()
-            self._check_limits(pool)
+            self._check_limits(pool, door)
             async with _running(pool.serve(), "pool"):
                 await pool.warmed()
                 yield pool
@@ -142,6 +208,7 @@ class Service:
                 lessor=pool,
                 tasks=tasks,
                 public_port=settings.ssh.public_port,
+                proxies=settings.ssh.proxy_protocol,
                 banner=lambda: settings.ssh.banner or pool.decoy.banner,
             )
             await listener.start(keys)
@@ -194,12 +261,11 @@ class Service:
         extra = {"session": event.session, "action": event.action}
         log.info("%s %s", event.session, describe(event), extra=extra)
 
-    def _check_limits(self, pool: Pool) -> None:
-        settings = self._settings
+    def _check_limits(self, pool: Pool, door: Door) -> None:
         doctor.check_reach(
-            settings.ssh.host,
+            door.hosts,
             limits_enforced=pool.limits_enforced,
-            require_limits=settings.sandbox.require_limits,
+            require_limits=self._settings.sandbox.require_limits,
         )
         if not pool.limits_enforced:
             log.warning("limits on memory, CPU and processes are not enforced on this host")
@@ -214,35 +280,6 @@ async def _running(life: Coroutine[None, None, None], name: str) -> AsyncIterato
             yield
         finally:
             task.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _making_keys(directory: Path) -> AsyncIterator[asyncio.Task[HostKeys]]:
-    """Load the host keys beside the body: at the first start they take a core for a second."""
-    async with asyncio.TaskGroup() as tasks:
-        yield tasks.create_task(asyncio.to_thread(load_host_keys, directory), name="host-keys")
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold a directory for this process alone; raises HostError when another one has it."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise HostError(f"{directory} cannot be used: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise HostError(
-            f"another hermes uses {directory}; stop it, or give this one its own "
-            "HERMES_RUNTIME_DIR and HERMES_EVIDENCE__DIR"
-        ) from error
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _plan(settings: Settings) -> Plan:

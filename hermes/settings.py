@@ -4,6 +4,7 @@ Names nest with a double underscore (``HERMES_POOL__SIZE``). The environment win
 the file, options win over both; `hermes.settings_source` reads them.
 """
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -41,6 +42,19 @@ def _parse_startups(value: object) -> object:
     return tuple(int(part) for part in match.groups())
 
 
+def _parse_networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(
+            ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"should be networks such as 192.0.2.0/24, with commas: {error}"
+        ) from error
+
+
 def _empty_is_unset(value: object) -> object:
     return None if value == "" else value
 
@@ -50,7 +64,11 @@ def _expand(value: object) -> object:
     if value is None or value == "":
         return None
     runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir)).expanduser()
+    path = Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir))
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"should be a path, and {path.parts[0]} is nobody's home") from error
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]
@@ -58,6 +76,8 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)]
 Startups = Annotated[tuple[int, int, int], NoDecode, BeforeValidator(_parse_startups)]
 Directory = Annotated[Path, BeforeValidator(_expand)]
 File = Annotated[Path | None, BeforeValidator(_expand)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_parse_networks)]
 Capability = Annotated[str, Field(pattern=r"^[A-Z_]+$")]
 Capabilities = Annotated[tuple[Capability, ...], NoDecode, BeforeValidator(_split_commas)]
 _HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
@@ -83,6 +103,9 @@ class SshSettings(Group):
     port: int = Field(2222, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one")
     public_port: Port = Field(
         None, description="port in SSH_CONNECTION, if redirected here; empty: the one listened on"
+    )
+    proxy_protocol: Networks = Field(
+        (), description="networks of proxies whose PROXY header is believed, with commas"
     )
     banner: Banner = Field(
         None, description="identification line; empty: that of the decoy's OpenSSH"

@@ -20,6 +20,7 @@ from hermes.settings import PREFIX, Settings
 
 DELIMITER = "__"
 FILE_NAME = "hermes.env"
+_RELOADED = ("AUTH__USERDB", "LOG__LEVEL", "LOG__FORMAT")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ def rows(settings: Settings) -> Iterator[Row]:
 def names() -> frozenset[str]:
     """Every full name that exists."""
     return frozenset(name for name, _path, _field in _walk(Settings, ()))
+
+
+def restart_wanted(before: Settings, now: Settings) -> list[str]:
+    """Name the settings that differ and that a running service cannot take over."""
+    return [
+        old.name
+        for old, new in zip(rows(before), rows(now), strict=True)
+        if old.value != new.value and old.name.removeprefix(PREFIX) not in _RELOADED
+    ]
 
 
 def template() -> str:

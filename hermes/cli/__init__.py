@@ -7,7 +7,7 @@ import typer
 
 from hermes import __version__
 from hermes.cli import artifacts, config, doctor, image, pool, sessions, up
-from hermes.errors import SettingsError
+from hermes.cli.failure import exit_status
 from hermes.service import first_error
 
 app = typer.Typer(
@@ -59,4 +59,4 @@ def main() -> None:
         if cause is None:
             raise
         typer.echo(f"hermes: {cause}", err=True)
-        sys.exit(2 if isinstance(cause, SettingsError) else 1)
+        sys.exit(exit_status(cause))

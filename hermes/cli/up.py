@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,11 +15,22 @@ from rich.console import Console
 
 from hermes import logs
 from hermes.cli.building import shown
+from hermes.cli.failure import exit_status
 from hermes.cli.options import EnvFile
 from hermes.cli.panel import LogPane, Panel
-from hermes.service import Service
+from hermes.service import Reread, Service, first_error
 from hermes.settings import Settings
 from hermes.settings_source import load
+from hermes.systemd.activation import take_sockets
+from hermes.systemd.notify import Notifier
+
+
+@dataclass(frozen=True)
+class _Manager:
+    """What the service manager gave: whom to tell, and where to listen."""
+
+    notifier: Notifier
+    sockets: Sequence[socket.socket]
 
 
 def up(
@@ -30,19 +44,42 @@ def up(
 ) -> None:
     """Check, build the decoy if it is missing, warm the pool, and listen."""
     os.umask(0o077)
-    settings = load(env_file, {"SSH__HOST": host, "SSH__PORT": port}).settings
-    number = asyncio.run(_run(settings))
+
+    def read() -> Settings:
+        return load(env_file, {"SSH__HOST": host, "SSH__PORT": port}).settings
+
+    with _managed() as manager:
+        number = asyncio.run(_run(read, manager))
     # The exit status tells what ended the service; Python would make an exception of SIGINT.
     if number == signal.SIGINT:
         signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
 
-async def _run(settings: Settings) -> int:
+@contextlib.contextmanager
+def _managed() -> Iterator[_Manager]:
+    """Take over what the service manager passed, and tell it why the service ends."""
+    notifier = Notifier.taken_from(os.environ)
+    try:
+        yield _Manager(notifier, take_sockets(os.environ))
+    except Exception as error:
+        # Told here, judged where it is raised again.
+        cause = first_error(error)
+        if cause is not None:
+            notifier.failed(str(cause), exit_status(cause))
+        raise
+    finally:
+        notifier.close()
+
+
+async def _run(read: Reread, manager: _Manager) -> int:
     console = Console()
+    settings = read()
     logs.configure(settings.log)
     with contextlib.ExitStack() as screen, shown(Console(stderr=True)) as report:
-        service = Service(settings, report)
+        service = Service(
+            settings, report, reread=read, notifier=manager.notifier, passed=manager.sockets
+        )
 
         def announce(addresses: list[str]) -> None:
             for address in addresses:

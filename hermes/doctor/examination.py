@@ -72,8 +72,9 @@ def _limits(settings: Settings, service: dict[str, Any], uid: int) -> Iterator[C
     promised = cgroups.cgroups(uid)
     proved = service["pool"]["limits_enforced"] if service else promised.status is Status.OK
     yield promised
+    listening = [address.rpartition(":")[0].strip("[]") for address in service.get("addresses", ())]
     yield requirements.reach(
-        settings.ssh.host,
+        listening or settings.ssh.host,
         limits_enforced=proved,
         require_limits=settings.sandbox.require_limits,
     )

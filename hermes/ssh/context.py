@@ -26,6 +26,8 @@ class Context:
     tasks: asyncio.TaskGroup
     public_port: int | None = None
     sessions: "dict[str, Session]" = field(default_factory=dict)
+    greeted: set[asyncio.Transport] = field(default_factory=set)
+    """Connections of proxies that have not said yet whose they are."""
 
     def connections_of(self, visitor: str) -> int:
         """How many connections a visitor has."""
@@ -33,4 +35,5 @@ class Context:
 
     def not_logged_in(self) -> int:
         """How many connections have not logged in yet."""
-        return sum(not session.logged_in for session in self.sessions.values())
+        waiting = sum(not session.logged_in for session in self.sessions.values())
+        return waiting + len(self.greeted)

@@ -1,7 +1,9 @@
 """The server's host keys: made at the first start, loaded once."""
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,13 @@ def load_host_keys(directory: Path) -> HostKeys:
             f"the host keys in {directory} cannot be read or made: {error}; "
             "check HERMES_SSH__HOST_KEY_DIR"
         ) from error
+
+
+@asynccontextmanager
+async def making_keys(directory: Path) -> AsyncIterator["asyncio.Task[HostKeys]"]:
+    """Load the keys beside the body: at the first start they take a core for a second."""
+    async with asyncio.TaskGroup() as tasks:
+        yield tasks.create_task(asyncio.to_thread(load_host_keys, directory), name="host-keys")
 
 
 def _load(path: Path, make: Callable[[], asyncssh.SSHKey]) -> asyncssh.SSHKey:

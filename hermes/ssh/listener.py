@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -14,11 +15,12 @@ import asyncssh
 from hermes.errors import SettingsError
 from hermes.evidence.record import Desk
 from hermes.guest import Lessor
-from hermes.settings import AuthSettings, LimitSettings
+from hermes.settings import AuthSettings, LimitSettings, Network
 from hermes.ssh.context import Context
 from hermes.ssh.door import Door
 from hermes.ssh.host_keys import HostKeys
 from hermes.ssh.policy import read_userdb
+from hermes.ssh.proxied import ProxiedSocket
 from hermes.ssh.session import Session
 from hermes.ssh.sockets import address_of
 
@@ -58,8 +60,10 @@ class Listener:
         tasks: asyncio.TaskGroup,
         banner: Callable[[], str],
         public_port: int | None = None,
+        proxies: Sequence[Network] = (),
     ) -> None:
         self._door = door
+        self._proxies = proxies
         self._userdb = auth.userdb
         self._context = Context(auth, limits, door.policy, desk, lessor, tasks, public_port)
         self._banner = banner
@@ -76,8 +80,16 @@ class Listener:
         self._version = self._banner().removeprefix(_SOFTWARE)
         options = _options(keys, self._version, lambda: Session(self._context))
         for bound in self._door.sockets:
-            acceptor = await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
-            self._acceptors.append(acceptor)
+            self._acceptors.append(await self._accept(bound, options))
+
+    async def _accept(
+        self, bound: socket.socket, options: asyncssh.SSHServerConnectionOptions
+    ) -> asyncssh.SSHAcceptor:
+        if not self._proxies:
+            return await asyncssh.listen(sock=bound, options=options, backlog=_BACKLOG)
+        tunnel = ProxiedSocket(bound, _BACKLOG, self._proxies, self._context)
+        # Of a tunnel it wants no more than to open a server and to close it.
+        return await asyncssh.listen(tunnel=tunnel, options=options)
 
     async def serve(self) -> None:
         """End overdue sessions and follow userdb and banner, until cancelled."""
@@ -88,17 +100,20 @@ class Listener:
                 if reason := session.overdue():
                     session.end(reason)
             if stamp != (stamp := await asyncio.to_thread(_stamp, self._userdb)):
-                await self.reload()
+                await self._follow_userdb()
             self._follow_banner()
 
-    async def reload(self) -> None:
-        """Read the userdb again; one that is wrong leaves the old one in force."""
+    async def use_userdb(self, path: Path | None) -> None:
+        """Read a userdb and bring it into force; raises SettingsError, and keeps the old one."""
+        self._context.policy.userdb = await asyncio.to_thread(read_userdb, path)
+        self._userdb = path
+        log.info("the userdb was reloaded")
+
+    async def _follow_userdb(self) -> None:
         try:
-            self._context.policy.userdb = await asyncio.to_thread(read_userdb, self._userdb)
+            await self.use_userdb(self._userdb)
         except SettingsError as error:
             log.error("the userdb was not reloaded: %s", error)  # noqa: TRY400 - one sentence
-        else:
-            log.info("the userdb was reloaded")
 
     def _follow_banner(self) -> None:
         version = self._banner().removeprefix(_SOFTWARE)
@@ -107,18 +122,22 @@ class Listener:
             for acceptor in self._acceptors:
                 acceptor.update(server_version=version)
 
-    async def drain(self) -> None:
-        """Take no new connection, and give those that are open some seconds."""
+    def _refuse_more(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
+        for transport in list(self._context.greeted):
+            transport.abort()
+
+    async def drain(self) -> None:
+        """Take no new connection, and give those that are open some seconds."""
+        self._refuse_more()
         deadline = monotonic() + self._context.limits.drain_seconds
         while self._context.sessions and monotonic() < deadline:
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         """Cut what is left, and give up on what does not end in some seconds; idempotent."""
-        for acceptor in self._acceptors:
-            acceptor.close()
+        self._refuse_more()
         self._acceptors.clear()
         for session in list(self._context.sessions.values()):
             session.end("service stopped")

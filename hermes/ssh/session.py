@@ -20,6 +20,7 @@ from hermes.ssh.limits import Startups, overdue
 from hermes.ssh.logins import Logins
 from hermes.ssh.packets import Packets
 from hermes.ssh.policy import visitor_of
+from hermes.ssh.sockets import unmapped
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,8 @@ class Session(asyncssh.SSHServer):
         self.packets = Packets(conn)
         # asyncssh would read its options again for each user name, for Match blocks: none here.
         conn.reload_config = _nothing  # type: ignore[method-assign]
-        self.source = conn.get_extra_info("peername")[:2]
-        self.destination = conn.get_extra_info("sockname")[:2]
+        self.source = _address(conn.get_extra_info("peername"))
+        self.destination = _address(conn.get_extra_info("sockname"))
         self.visitor = visitor_of(self.source[0])
         refusal = self._refusal()
         self.record = context.desk.begin()
@@ -252,6 +253,10 @@ class Session(asyncssh.SSHServer):
             self.record.add(
                 ev.ClientIdentified(**self.record.stamp(), version=str(version)[:_LONGEST_TEXT])
             )
+
+
+def _address(name: tuple[str, int]) -> tuple[str, int]:
+    return unmapped(name[0]), name[1]
 
 
 async def _nothing() -> None:

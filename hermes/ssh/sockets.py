@@ -1,5 +1,6 @@
 """The sockets to listen on, bound before anything slow starts."""
 
+import ipaddress
 import socket
 from collections.abc import Sequence
 
@@ -29,6 +30,14 @@ def address_of(bound: socket.socket) -> str:
     """Name a socket as ``HOST:PORT``."""
     host, port = bound.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unmapped(host: str) -> str:
+    """Name an IPv4 peer as such, also on a socket that serves IPv6 as well."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return host
 
 
 def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[object, ...]]]:

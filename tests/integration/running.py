@@ -37,6 +37,8 @@ class Hermes:
         self.log = directory / "hermes.log"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.before: list[str] = []
+        self.passed: tuple[int, ...] = ()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("HERMES_")},
             "HERMES_SSH__PORT": "0",
@@ -56,7 +58,8 @@ class Hermes:
         """Start it and wait for nothing."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN, "up"],
+                [*self.before, sys.executable, "-c", _MAIN, "up"],
+                pass_fds=self.passed,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -35,6 +35,7 @@ def sentence(hermes: Hermes, *arguments: str, code: int) -> str:
         ("LIMITS__SESSION_SECONDS", "10", "greater than or equal to 60"),
         ("LIMITS__STARTUPS", "10", "as sshd's MaxStartups"),
         ("SANDBOX__CAPABILITIES", "chown", "HERMES_SANDBOX__CAPABILITIES"),
+        ("SSH__PROXY_PROTOCOL", "192.0.2.1/8", "should be networks such as"),
     ],
 )
 def test_a_wrong_setting_is_named(make_hermes: Make, name: str, value: str, words: str) -> None:

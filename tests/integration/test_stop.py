@@ -1,7 +1,6 @@
 """How the service ends: told to, or killed."""
 
 import asyncio
-import functools
 import signal
 from collections.abc import Callable
 
@@ -93,27 +92,6 @@ def test_two_services_cannot_share_a_directory(start: Start) -> None:
     assert second.returncode == 1
     assert "another hermes uses" in second.stderr
     assert hermes.pool()["warm"] == 1
-
-
-def is_logged(hermes: Hermes, words: str) -> bool:
-    """Whether the log has these words."""
-    return words in hermes.log.read_text()
-
-
-async def test_hangup_reloads_the_userdb(
-    start: Start, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """SIGHUP brings a changed userdb into force, and a wrong one leaves the old one."""
-    userdb = tmp_path_factory.mktemp("userdb") / "userdb.txt"
-    userdb.write_text("root:x:one\n")
-    hermes = start(AUTH__USERDB=str(userdb), AUTH__ACCEPT_AFTER_FAILURES="0")
-    assert hermes.process is not None
-    for text, word in (("root:x:two\n", "was reloaded"), ("root\n", "was not reloaded")):
-        userdb.write_text(text)
-        hermes.process.send_signal(signal.SIGHUP)
-        wait_for(functools.partial(is_logged, hermes, word), 10.0)
-    async with hermes.connect(password="two") as connection:
-        assert (await connection.run("echo in")).stdout == "in\n"
 
 
 def test_a_start_can_be_interrupted(make_hermes: Callable[..., Hermes]) -> None:

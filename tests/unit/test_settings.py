@@ -9,7 +9,7 @@ import pytest
 import hermes
 from hermes.errors import SettingsError
 from hermes.settings import Settings, parse_size
-from hermes.settings_source import as_text, load, names, rows, template
+from hermes.settings_source import as_text, load, names, restart_wanted, rows, template
 
 EMPTY = Path("/dev/null")
 
@@ -64,6 +64,19 @@ def test_paths_know_home_and_runtime_directory() -> None:
     assert settings.evidence.dir == Path.home() / "e"
     assert settings.runtime_dir.name == "hermes"
     assert "$" not in str(settings.runtime_dir)
+
+
+def test_a_home_of_nobody_is_named() -> None:
+    """A tilde with a name that no user has is a wrong setting, and no failure of Hermes."""
+    with pytest.raises(SettingsError, match=r"EVIDENCE__DIR is .*~nobody-there is nobody's home"):
+        load(EMPTY, {"EVIDENCE__DIR": "~nobody-there/e"})
+
+
+def test_what_needs_a_restart_is_told_apart() -> None:
+    """The userdb and the log are taken over by a reload, all else is named."""
+    before = load(EMPTY).settings
+    now = load(EMPTY, {"LOG__LEVEL": "error", "AUTH__USERDB": "/u", "POOL__MAX": "5"}).settings
+    assert restart_wanted(before, now) == ["HERMES_POOL__MAX"]
 
 
 def test_a_name_near_to_none_gets_no_suggestion() -> None:
