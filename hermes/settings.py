@@ -49,8 +49,12 @@ def _expand(value: object) -> object:
     """``~`` and ``$XDG_RUNTIME_DIR``, which is /run/user/UID where nothing sets it."""
     if value is None or value == "":
         return None
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    return Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir)).expanduser()
+    return Path(str(value).replace("$XDG_RUNTIME_DIR", str(runtime_directory()))).expanduser()
+
+
+def runtime_directory() -> Path:
+    """Return what ``$XDG_RUNTIME_DIR`` in a setting stands for."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]
