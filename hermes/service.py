@@ -28,6 +28,7 @@ from hermes.sandbox.namespace import running
 from hermes.sandbox.pool import Pool
 from hermes.sandbox.pool_status import PoolStatus
 from hermes.sandbox.sandbox import Plan, Sandbox, State
+from hermes.sandbox.spec import lifetime_seconds
 from hermes.sandbox.workshop import Workshop
 from hermes.settings import Settings
 from hermes.settings_source import restart_wanted
@@ -283,13 +284,10 @@ async def _running(life: Coroutine[None, None, None], name: str) -> AsyncIterato
 
 
 def _plan(settings: Settings) -> Plan:
-    """A sandbox waits and serves for a while, and then is still good for one more session."""
-    grace = settings.limits.drain_seconds + settings.pool.spawn_timeout_seconds
-    longest = settings.limits.session_seconds + settings.pool.linger_seconds + grace
     return Plan(
         settings=settings.sandbox,
         instance=hashlib.sha256(str(settings.runtime_dir).encode()).hexdigest()[:12],
-        timeout_seconds=int(4 * longest),
+        timeout_seconds=lifetime_seconds(settings),
     )
 
 

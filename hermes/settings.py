@@ -63,12 +63,16 @@ def _expand(value: object) -> object:
     """``~`` and ``$XDG_RUNTIME_DIR``, which is /run/user/UID where nothing sets it."""
     if value is None or value == "":
         return None
-    runtime_dir = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    path = Path(str(value).replace("$XDG_RUNTIME_DIR", runtime_dir))
+    path = Path(str(value).replace("$XDG_RUNTIME_DIR", str(runtime_directory())))
     try:
         return path.expanduser()
     except RuntimeError as error:
         raise ValueError(f"should be a path, and {path.parts[0]} is nobody's home") from error
+
+
+def runtime_directory() -> Path:
+    """Return what ``$XDG_RUNTIME_DIR`` in a setting stands for."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hermes import __version__
-from hermes.cli import artifacts, config, doctor, image, pool, sessions, up
+from hermes.cli import artifacts, config, doctor, image, pool, quadlet, sessions, up
 from hermes.cli.failure import exit_status
 from hermes.service import first_error
 
@@ -24,6 +24,7 @@ app.add_typer(sessions.app, name="sessions")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
+app.add_typer(quadlet.app, name="quadlet")
 
 
 def _print_version(*, wanted: bool) -> None:

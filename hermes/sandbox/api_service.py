@@ -23,7 +23,7 @@ _DIRECTORY: Final = "podman-"
 _POLL_SECONDS: Final = 0.05
 _RESTART_SECONDS: Final = 1.0
 # keyring: the kernel caps a user's keyrings at 200, and so the pool.
-_CONTAINERS_CONF: Final = """[containers]
+CONTAINERS_CONF: Final = """[containers]
 keyring = false
 log_driver = "none"
 [engine]
@@ -80,7 +80,7 @@ class ApiService:
                 shutil.rmtree(left, ignore_errors=True)
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.socket.unlink(missing_ok=True)
-        self._conf.write_text(_CONTAINERS_CONF.format(cgroup_manager=_cgroup_manager()))
+        self._conf.write_text(CONTAINERS_CONF.format(cgroup_manager=_cgroup_manager()))
 
     @property
     def _conf(self) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hermes.settings import SandboxSettings
+from hermes.settings import SandboxSettings, Settings
 
 CPU_PERIOD_MICROSECONDS: Final = 100_000
 INSTANCE_LABEL: Final = "hermes.instance"
@@ -89,6 +89,13 @@ def sandbox_spec(
         "use_image_hostname": settings.hostname is None,
         **({} if host is None else _of_host(host)),
     }
+
+
+def lifetime_seconds(settings: Settings) -> int:
+    """How long a sandbox is there: it waits and serves, and is still good for one more session."""
+    grace = settings.limits.drain_seconds + settings.pool.spawn_timeout_seconds
+    longest = settings.limits.session_seconds + settings.pool.linger_seconds + grace
+    return int(4 * longest)
 
 
 def id_mapping(size: int) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def importers(module: str) -> set[str]:
         ("asyncssh", {"ssh"}),
         ("podman", {"sandbox"}),
         ("hermes.ssh", {"ssh", "cli", "service.py"}),
-        ("hermes.sandbox", {"sandbox", "image", "doctor", "cli", "service.py"}),
+        ("hermes.sandbox", {"sandbox", "image", "doctor", "cli", "quadlet", "service.py"}),
     ],
 )
 def test_a_room_is_entered_by_its_door_only(module: str, rooms: set[str]) -> None:

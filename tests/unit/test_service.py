@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from hermes.errors import EvidenceError
-from hermes.service import _making_keys, first_error
+from hermes.ssh.host_keys import making_keys, first_error
 
 
 async def test_host_keys_are_made_beside_what_else_starts(tmp_path: Path) -> None:
     """Making them takes a core for up to a second, which the pool does not wait for."""
-    async with _making_keys(tmp_path) as making:
+    async with making_keys(tmp_path) as making:
         assert not making.done()
         assert len(await making) == 3
 
@@ -19,6 +19,6 @@ async def test_a_damaged_host_key_ends_the_start(tmp_path: Path) -> None:
     """The reason is found in what comes out, for the one sentence that is told."""
     (tmp_path / "ssh_host_rsa_key").write_text("no key")
     with pytest.raises(ExceptionGroup) as raised:
-        async with _making_keys(tmp_path) as making:
+        async with making_keys(tmp_path) as making:
             await making
     assert isinstance(first_error(raised.value), EvidenceError)
