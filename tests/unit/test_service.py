@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hermes.errors import EvidenceError
-from hermes.ssh.host_keys import making_keys, first_error
+from hermes.service import first_error
+from hermes.ssh.host_keys import making_keys
 
 
 async def test_host_keys_are_made_beside_what_else_starts(tmp_path: Path) -> None:
