@@ -59,3 +59,12 @@ class GuestLostError(GuestError):
 
 class ProtocolError(GuestError):
     """A guest sent what the protocol does not allow: its sandbox has to end."""
+
+
+def first_error(error: BaseException) -> HermesError | None:
+    """Find the HermesError in what a task group raised."""
+    if isinstance(error, HermesError):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(first_error, error.exceptions)), None)
+    return None

@@ -14,7 +14,7 @@ from typing import Final
 
 from hermes import doctor, logs
 from hermes.control import Answers, answering, control_path
-from hermes.errors import HermesError, SettingsError
+from hermes.errors import SettingsError
 from hermes.evidence.events import Event, SandboxHarvested, SandboxMoved
 from hermes.evidence.lines import describe
 from hermes.evidence.record import Desk
@@ -177,7 +177,8 @@ class Service:
             self._phase = "warming the pool"
             plan = _plan(settings)
             notes = settings.runtime_dir / "stays"
-            namespace = await stack.enter_async_context(running(notes, plan.run))
+            broker = running(notes, plan.run, settings.podman.broker)
+            namespace = await stack.enter_async_context(broker)
             harvester = Harvester(
                 engine,
                 namespace,
@@ -289,12 +290,3 @@ def _plan(settings: Settings) -> Plan:
         instance=hashlib.sha256(str(settings.runtime_dir).encode()).hexdigest()[:12],
         timeout_seconds=lifetime_seconds(settings),
     )
-
-
-def first_error(error: BaseException) -> HermesError | None:
-    """Find the HermesError in what a task group raised."""
-    if isinstance(error, HermesError):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(first_error, error.exceptions)), None)
-    return None

@@ -146,6 +146,9 @@ class PoolSettings(Group):
     spawn_timeout_seconds: float = Field(
         30, ge=1, le=600, description="longest wait for a sandbox, also for one to start"
     )
+    supervisor: Literal["hermes", "systemd"] = Field(
+        "hermes", description="who keeps sandboxes warm: hermes, or units of systemd"
+    )
 
 
 class SandboxSettings(Group):
@@ -207,6 +210,9 @@ class PodmanSettings(Group):
 
     socket: File = Field(
         None, description="socket of a podman API service; empty: hermes runs its own"
+    )
+    broker: File = Field(
+        None, description="socket of a broker that is a service; empty: hermes runs its own"
     )
 
 

@@ -8,7 +8,7 @@ import typer
 from hermes import __version__
 from hermes.cli import artifacts, config, doctor, image, pool, quadlet, sessions, up
 from hermes.cli.failure import exit_status
-from hermes.service import first_error
+from hermes.errors import first_error
 
 app = typer.Typer(
     name="hermes",

@@ -42,6 +42,11 @@ class ApiStream(asyncio.Protocol):
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
+    @property
+    def descriptor(self) -> int | None:
+        """None: podman's service stands between."""
+        return None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a Unix socket's

@@ -1,10 +1,14 @@
 """A process in the service user's user namespace, which may touch what sub-ids own.
 
 ``podman unshare python -m hermes.sandbox.broker NOTES RUN`` with a SOCK_SEQPACKET socket
-as standard input. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
+as standard input, or with ``--listen PATH`` as a service of its own, whose clients begin with
+``{"notes", "run"}``. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
 "result"}``, each one JSON message; those to ``attach`` and ``take`` carry a descriptor; ``note``,
-``forget`` and ``leave`` are not answered. It ends with its socket. When that is closed without
-``leave``, the service was killed, and the broker does for it what cannot wait.
+``forget`` and ``leave`` are not answered; ``note`` may bring the descriptor of a sandbox's
+stream, which is kept until ``forget``, so that it does not end with the service.
+
+It ends with its socket. When that is closed without ``leave``, the service was killed, and the
+broker does for it what cannot wait.
 """
 
 import contextlib
@@ -14,7 +18,9 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,11 +29,13 @@ from typing import Any
 
 from hermes.sandbox.harvest import usage
 from hermes.sandbox.reaper import Reaper
+from hermes.systemd.notify import Notifier
 
 LARGEST_MESSAGE = 64 << 10
 MOST_HANDED = 2
 OFFERED = 201
 _PIDFD_GETFD = 438
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
 _LIBC = ctypes.CDLL(None, use_errno=True)
 WORKERS = 2
 
@@ -93,7 +101,8 @@ class Broker:
             return self._serve()
 
     def _serve(self) -> bool:
-        while message := self._receive():
+        while received := self._receive():
+            message, handed = received
             request = json.loads(message)
             number, do = request.pop("id"), request.pop("do")
             if do == "leave":
@@ -102,19 +111,23 @@ class Broker:
                 self._hand_over(number, partial(reach, **request))
             elif do == "take":
                 self._hand_over(number, partial(take, **request))
-            elif do in ("note", "forget"):
+            elif do == "note":
+                self._reaper.hold(request["name"], handed)
                 with contextlib.suppress(OSError):  # a full disk: then there is no note
-                    getattr(self._reaper, do)(**request)
+                    self._reaper.note(**request)
+            elif do == "forget":
+                self._reaper.forget(**request)
             else:
                 workers = self._looker if do == "usage" else self._workers
                 workers.submit(self._perform, number, self._deeds[do], request)
         return False
 
-    def _receive(self) -> bytes:
+    def _receive(self) -> tuple[bytes, list[int]] | None:
         try:
-            return self._asked.recv(LARGEST_MESSAGE)
+            message, handed, _, _ = socket.recv_fds(self._asked, LARGEST_MESSAGE, MOST_HANDED)
         except ConnectionError:  # killed with answers unread
-            return b""
+            return None
+        return (message, handed) if message else None
 
     def _hand_over(self, number: int, get: Callable[[], list[int]]) -> None:
         try:
@@ -139,15 +152,52 @@ class Broker:
             socket.send_fds(self._asked, [json.dumps(document).encode()], descriptors or [])
 
 
+def serve(asked: socket.socket, notes: Path, run: str) -> None:
+    """Serve one run of a service to its end, and do what is left to do when it was killed."""
+    reaper = Reaper(notes, run)
+    if Broker(asked, reaper).serve():
+        reaper.let_go()
+    else:
+        reaper.reap()
+
+
+def listen(path: Path) -> None:
+    """Serve whoever connects as the same user, until this process is ended."""
+    path.unlink(missing_ok=True)
+    os.umask(0o177)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(str(path))
+        os.umask(0o077)
+        listening.listen()
+        Notifier.taken_from(os.environ).ready()
+        while True:
+            asked, _ = listening.accept()
+            threading.Thread(target=_welcome, args=(asked,), daemon=True).start()
+
+
+def _welcome(asked: socket.socket) -> None:
+    with asked:
+        peer = asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        if _CREDENTIALS.unpack(peer)[1] != os.getuid():
+            return
+        try:
+            first = json.loads(asked.recv(LARGEST_MESSAGE))
+            notes, run = Path(first["notes"]), str(first["run"])
+        except (OSError, ValueError, KeyError, TypeError):  # nobody that we know
+            return
+        serve(asked, notes, run)
+
+
 def main() -> None:
-    """Serve on standard input."""
+    """Serve on standard input, or on a socket of its own."""
+    if sys.argv[1] == "--listen":
+        listen(Path(sys.argv[2]))
+        return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # those are for the service, which then says so
     notes, run = sys.argv[1:]
-    reaper = Reaper(Path(notes), run)
     with socket.socket(fileno=sys.stdin.fileno()) as asked:
-        if not Broker(asked, reaper).serve():
-            reaper.reap()
+        serve(asked, Path(notes), run)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Harvester:
         """Let the broker know what there would be to take if this process were killed."""
         if self._namespace is not None and box.visit is not None and box.upper is not None:
             order = self._order(box, box.visit)
-            self._namespace.note(box.name, order, self._sensor)
+            self._namespace.note(box.name, order, self._sensor, box.stream_descriptor)
 
     async def recover(self) -> None:
         """Take what is noted of a service that was killed; nothing without a broker."""
@@ -72,15 +72,15 @@ class Harvester:
         else:
             self._on_harvest(box, summary)
         box.harvested = True
-        await box.end()
         if self._namespace is not None:
             self._namespace.forget(box.name)
+        await box.end()
 
     async def _take(self, box: Sandbox, order: Order) -> Summary:
         summary = await self._ask_broker(box, order)
         if summary is None:
             await box.end()
-            summary = await harvest_api.harvest(self._engine, box.name, order)
+            summary = await harvest_api.harvest(self._engine, box.container, order)
         others = list(box.visit.sessions.values())[1:] if box.visit else []
         await asyncio.to_thread(share, order.changes, others)
         return summary

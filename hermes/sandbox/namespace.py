@@ -31,10 +31,15 @@ _Answer = tuple[Any, Sequence[int]]
 
 
 class Namespace:
-    """A broker and the way to ask it; `running` starts it, again when it dies, and ends it."""
+    """A broker and the way to ask it; `running` starts it, again when it dies, and ends it.
 
-    def __init__(self, notes: Path, run: str) -> None:
+    At ``path``, where one is named, a broker listens that is a service of its own.
+    """
+
+    def __init__(self, notes: Path, run: str, path: Path | None = None) -> None:
         self._arguments = (str(notes), run)
+        self._path = path
+        self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._process: Process | None = None
         self._numbers = itertools.count()
@@ -69,9 +74,13 @@ class Namespace:
             answer, _ = await self._ask("harvest", seconds, **order.to_json())
         return Summary(**answer)
 
-    def note(self, name: str, order: Order, sensor: str) -> None:
-        """Have it harvested when this process is killed; returns at once."""
-        self._tell("note", name=name, order=order.to_json(), sensor=sensor)
+    def note(self, name: str, order: Order, sensor: str, stream: int | None) -> None:
+        """Have it harvested when this process is killed; returns at once.
+
+        By a descriptor of its stream it is kept from ending before.
+        """
+        handed = () if stream is None else (stream,)
+        self._tell("note", handed, name=name, order=order.to_json(), sensor=sensor)
 
     def forget(self, name: str) -> None:
         """Take a note back; returns at once."""
@@ -101,7 +110,27 @@ class Namespace:
         return Usage(**answer)
 
     async def start(self) -> None:
-        """Start it; raises PodmanError when podman is missing."""
+        """Start it or connect to it; raises PodmanError when podman or that service is missing."""
+        self._gone.clear()
+        self._socket = await self._connect() if self._path else await self._spawn()
+        asyncio.get_running_loop().add_reader(self._socket, self._readable, self._socket)
+
+    async def _connect(self) -> socket.socket:
+        ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)  # noqa: FBT003 - a standard name
+        notes, run = self._arguments
+        try:
+            ours.connect(str(self._path))
+            ours.send(json.dumps({"notes": notes, "run": run}).encode())
+        except OSError as error:
+            ours.close()
+            raise PodmanError(
+                f"no broker listens on {self._path} ({error.strerror}); start its unit, "
+                "or leave HERMES_PODMAN__BROKER empty"
+            ) from error
+        return ours
+
+    async def _spawn(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # noqa: FBT003 - a standard name
         command = ("podman", "unshare", sys.executable, "-m", "hermes.sandbox.broker")
@@ -114,20 +143,18 @@ class Namespace:
             raise PodmanError(f"podman unshare could not be started: {error}") from error
         finally:
             theirs.close()
-        self._socket = ours
-        asyncio.get_running_loop().add_reader(ours, self._readable, ours)
+        return ours
 
     async def supervise(self) -> None:
         """Start it again whenever it ends, until cancelled; one that fails at once, ever later."""
         pause = _RESTART_SECONDS
         while True:
-            assert self._process is not None  # noqa: S101 - started before
             began = monotonic()
-            status = await self._process.wait()
+            await (self._process.wait() if self._process else self._gone.wait())
             self._lose()
             lived = monotonic() - began
             pause = _RESTART_SECONDS if lived > _LONG_SECONDS else min(2 * pause, _LONG_SECONDS)
-            log.warning("the broker ended with status %s; again in %g s", status, pause)
+            log.warning("the broker ended; again in %g s", pause)
             await asyncio.sleep(pause)
             try:
                 await self.start()
@@ -161,12 +188,13 @@ class Namespace:
         finally:
             self._waiting.pop(number, None)
 
-    def _tell(self, do: str, **arguments: Any) -> None:
+    def _tell(self, do: str, handed: Sequence[int] = (), /, **arguments: Any) -> None:
         """Send a message that wants no answer; a broker that is gone misses it."""
         if self._socket is None:
             return
         try:
-            self._socket.send(json.dumps({"id": -1, "do": do, **arguments}).encode())
+            message = json.dumps({"id": -1, "do": do, **arguments}).encode()
+            socket.send_fds(self._socket, [message], handed)
         except OSError as error:
             log.warning("the broker did not hear of %s: %s", do, error)
 
@@ -193,6 +221,7 @@ class Namespace:
             answer.set_result((document["result"], handed))
 
     def _lose(self) -> None:
+        self._gone.set()
         ours, self._socket = self._socket, None
         if ours is None:
             return
@@ -204,9 +233,9 @@ class Namespace:
 
 
 @contextlib.asynccontextmanager
-async def running(notes: Path, run: str) -> AsyncIterator[Namespace]:
-    """A broker for as long as the context lasts."""
-    namespace = Namespace(notes, run)
+async def running(notes: Path, run: str, path: Path | None = None) -> AsyncIterator[Namespace]:
+    """A broker for as long as the context lasts, or the one that listens at ``path``."""
+    namespace = Namespace(notes, run, path)
     await namespace.start()
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -15,6 +15,7 @@ class SandboxStatus:
     age_seconds: float
     session: str | None
     visitor: str | None
+    supervised: bool
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,5 @@ def row(box: Sandbox) -> SandboxStatus:
         age_seconds=round(box.age_seconds, 1),
         session=next((name for name in reversed(order) if name in box.present), None),
         visitor=box.visit.visitor if box.visit else None,
+        supervised=box.supervised,
     )

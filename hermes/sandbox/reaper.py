@@ -9,10 +9,12 @@ import contextlib
 import fcntl
 import json
 import logging
+import os
+import select
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +24,16 @@ from hermes.evidence.artifacts import UNFINISHED
 from hermes.evidence.changes import read, share
 from hermes.evidence.events import SandboxHarvested
 from hermes.evidence.record import amend
+from hermes.sandbox.frames import ToGuest, frame
 from hermes.sandbox.harvest import harvest
 from hermes.sandbox.spec import RUN_LABEL
 
 log = logging.getLogger(__name__)
 
 _GRACE_SECONDS: Final = 0.5
+_HALT_SECONDS: Final = 2.0
+_QUIET_SECONDS: Final = 0.2
+_DRAINED_BYTES: Final = 1 << 20
 _PODMAN_SECONDS: Final = 40.0
 
 
@@ -38,6 +44,7 @@ class Reaper:
         self._notes = notes
         self._run = run
         self._own: set[Path] = set()
+        self._held: dict[str, int] = {}
 
     def note(self, name: str, order: dict[str, Any], sensor: str) -> None:
         """Keep what a harvest of this sandbox would need."""
@@ -47,6 +54,17 @@ class Reaper:
         beside.replace(self._path(name))
         self._own.add(self._path(name))
 
+    def hold(self, name: str, handed: Sequence[int]) -> None:
+        """Keep a sandbox from ending with the service, by a descriptor of its stream."""
+        for descriptor in handed:
+            self._let_go(name)
+            self._held[name] = descriptor
+
+    def let_go(self) -> None:
+        """Close every stream that is held."""
+        for name in list(self._held):
+            self._let_go(name)
+
     def harvest(self, **order: Any) -> dict[str, Any]:
         """Do what `hermes.sandbox.harvest.harvest` does, while nobody recovers."""
         with self._locked(fcntl.LOCK_SH):
@@ -54,6 +72,7 @@ class Reaper:
 
     def forget(self, name: str) -> None:
         """Drop a note: it was harvested."""
+        self._let_go(name)
         self._path(name).unlink(missing_ok=True)
         self._own.discard(self._path(name))
 
@@ -68,14 +87,16 @@ class Reaper:
             return self._take_all(sorted(self._notes.glob("*.json")))
 
     def reap(self) -> None:
-        """Harvest and delete every sandbox: their streams are closed, so they end by themselves.
+        """Harvest and delete every sandbox: without their streams they end by themselves.
 
         Those of this run are meant: a new service may have sandboxes by now.
         """
         containers = self._podman("ps", "--all", "--quiet", "--filter", self._label()).split()
+        self._halt_held()
         time.sleep(_GRACE_SECONDS)
         with self._alone():
             self._take_all(sorted(self._own))
+            self.let_go()
             if containers:
                 self._podman("rm", "--force", "--time=0", "--volumes", *containers)
 
@@ -87,12 +108,31 @@ class Reaper:
             note = json.loads(path.read_text())
             order = note["order"]
             done = _is_harvested(Path(order["changes"]), order["stay"]["sandbox"])
-            _tell(note["sensor"], order, None if done else harvest(**order, memory_is_gone=True))
+            gone = path.stem not in self._held
+            _tell(note["sensor"], order, None if done else harvest(**order, memory_is_gone=gone))
         except (OSError, ValueError, TypeError, KeyError):  # deleted already, or a torn note
             return False
         finally:
             path.unlink(missing_ok=True)
         return True
+
+    def _halt_held(self) -> None:
+        """End every process but the first in the sandboxes that are held."""
+        for descriptor in self._held.values():
+            with contextlib.suppress(OSError):  # full of what the service sent, or ended
+                os.write(descriptor, frame(ToGuest.HALT))
+        deadline = time.monotonic() + _HALT_SECONDS
+        left = set(self._held.values())
+        while left and time.monotonic() < deadline:
+            readable, _, _ = select.select(left, (), (), _QUIET_SECONDS)
+            if not readable:  # nothing more is said inside
+                return
+            left -= {descriptor for descriptor in readable if not _drained(descriptor)}
+
+    def _let_go(self, name: str) -> None:
+        descriptor = self._held.pop(name, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Keep the broker of a service that was started again from doing it at the same time."""
@@ -126,6 +166,16 @@ class Reaper:
 
     def _path(self, name: str) -> Path:
         return self._notes / f"{name}.json"
+
+
+def _drained(descriptor: int) -> bool:
+    """Read what a sandbox says, so that it goes on; False at the end of its stream."""
+    try:
+        return bool(os.read(descriptor, _DRAINED_BYTES))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _tell(sensor: str, order: dict[str, Any], summary: dict[str, Any] | None) -> None:

@@ -16,7 +16,7 @@ from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.compiled import filter_path
-from hermes.sandbox.containers import delete_container
+from hermes.sandbox.containers import delete_container, is_gone
 from hermes.sandbox.decoy import Decoy
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.multiplexer import Multiplexer
@@ -68,10 +68,16 @@ class Visit:
 
 
 class Sandbox:
-    """A container that was asked for; `end` and `delete` are owed for each, once and surely."""
+    """A container that was asked for; `end` and `delete` are owed for each, once and surely.
 
-    def __init__(self, engine: Engine, plan: Plan, decoy: Decoy) -> None:
-        self.name = f"box-{secrets.token_hex(6)}"
+    With the id of a ``member`` it is one that a unit of systemd runs: names of those are used
+    again, and their unit removes what has ended.
+    """
+
+    def __init__(self, engine: Engine, plan: Plan, decoy: Decoy, member: str = "") -> None:
+        self.name = f"box-{member[:12] or secrets.token_hex(6)}"
+        self.supervised = bool(member)
+        self.container = member or self.name
         self.state = State.STARTING
         self.since = self.moved = monotonic()
         self.visit: Visit | None = None
@@ -142,8 +148,12 @@ class Sandbox:
 
     async def start(self, attacher: Attacher) -> None:
         """Start the created container and wait for its first process; raises HermesError."""
-        await self._post("start")
-        document = await self._engine.json("GET", f"/containers/{self.name}/json")
+        await self._engine.request("POST", f"/containers/{self.name}/start", settle=True)
+        await self.join(attacher)
+
+    async def join(self, attacher: Attacher) -> None:
+        """Take the stream of a running container, and greet its first process; HermesError."""
+        document = await self._engine.json("GET", f"/containers/{self.container}/json")
         try:
             self._learn(document)
         except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -169,11 +179,18 @@ class Sandbox:
             self._multiplexer.lose("it was ended")
             await self._ended()
 
+    @property
+    def stream_descriptor(self) -> int | None:
+        """A descriptor that keeps it from ending while it is open anywhere, if there is one."""
+        return self._stream.descriptor if self._stream is not None else None
+
     async def delete(self) -> None:
         """Remove the container, with retries; raises PodmanError."""
+        if self.supervised and await is_gone(self._engine, self.container):
+            return
         for attempt in range(1, DELETE_TRIES + 1):
             try:
-                await delete_container(self._engine, self.name)
+                await delete_container(self._engine, self.container)
             except PodmanError:
                 if attempt == DELETE_TRIES:
                     raise
@@ -187,9 +204,6 @@ class Sandbox:
         self.filter_path = filter_path(document)
         self.upper = (document["GraphDriver"]["Data"] or {}).get("UpperDir")
         self.host_files = [path for path in (document.get("HostnamePath"),) if path]
-
-    async def _post(self, verb: str) -> None:
-        await self._engine.request("POST", f"/containers/{self.name}/{verb}", settle=True)
 
     async def _ended(self) -> None:
         """Wait until its first process is gone, and so every other; deleting kills what is not."""

@@ -13,6 +13,8 @@ from hermes.settings import SandboxSettings, Settings
 CPU_PERIOD_MICROSECONDS: Final = 100_000
 INSTANCE_LABEL: Final = "hermes.instance"
 RUN_LABEL: Final = "hermes.run"
+SUPERVISOR_LABEL: Final = "hermes.supervisor"
+"""Of what a unit of systemd keeps, which says so as its value."""
 FILTER_ANNOTATION: Final = "run.oci.seccomp_bpf_data"  # crun(1)
 COMMAND: Final = ("/sbin/init",)
 # What Debian's login(1) gives; the first process passes on nothing else.

@@ -23,6 +23,7 @@ CONCURRENT_STARTS: Final = 4
 CHECK_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 4.0
 _REFILL_SECONDS: Final = 0.05
+_JOIN_SECONDS: Final = 0.3
 _STOPPING: Final = "the service is stopping"
 _ENDED: Final = (State.HARVESTING, State.GONE)
 
@@ -70,6 +71,8 @@ class Stock:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._check_forever(), name="pool-check")
             tasks.create_task(self._watch_disk(), name="pool-disk")
+            if self._settings.supervisor == "systemd":
+                tasks.create_task(self._join_members(tasks), name="pool-members")
             try:
                 await self._fill_forever(tasks)
             finally:
@@ -186,7 +189,8 @@ class Stock:
             return 0
         starting = self._boxes.count(State.STARTING)
         idle = self._boxes.count(State.WARM) + starting
-        short = self._settings.size + len(self._waiting) - idle
+        target = self._settings.size if self._settings.supervisor == "hermes" else 0
+        short = target + len(self._waiting) - idle
         room = self._settings.max - len(self._boxes)
         return max(0, min(short, room, CONCURRENT_STARTS - starting))
 
@@ -202,10 +206,20 @@ class Stock:
         self._boxes.add(box)
         return box
 
+    async def _join_members(self, tasks: asyncio.TaskGroup) -> None:
+        """Take what units of systemd start; one that went is noticed by its stream."""
+        while True:
+            if sum(box.supervised for box in self._boxes) < self._settings.size:
+                for box in await self._workshop.members(self._boxes, self._lost):
+                    self._boxes.add(box)
+                    tasks.create_task(self._spawn(box), name="pool-join")
+            await asyncio.sleep(_JOIN_SECONDS)
+
     async def _spawn(self, box: Sandbox) -> None:
+        begin = self._workshop.join if box.supervised else self._workshop.make
         try:
             async with asyncio.timeout(self._settings.spawn_timeout_seconds):
-                await self._workshop.make(box)
+                await begin(box)
         except (HermesError, TimeoutError) as error:
             self._back_off(error)
             await self._harvest(box)

@@ -28,6 +28,10 @@ class Receiver:
 class Stream(Protocol):
     """An attached stream; whoever attached it closes it, which ends the guest."""
 
+    @property
+    def descriptor(self) -> int | None:
+        """A descriptor that keeps the guest from ending while it is open anywhere."""
+
     def send(self, data: bytes) -> None:
         """Queue bytes for the guest; the guest's grants bound what waits here."""
 
@@ -52,6 +56,11 @@ class DirectStream:
         self._closed = False
         self._loop.add_reader(connected, self._readable)
         self._loop.add_reader(conmon, self._end)
+
+    @property
+    def descriptor(self) -> int | None:
+        """The socket."""
+        return None if self._closed else self._socket.fileno()
 
     def send(self, data: bytes) -> None:
         """Queue bytes, and send what the socket takes."""
@@ -115,6 +124,11 @@ class ConmonStream:
         self._waiting: deque[bytes] = deque()
         self._closed = False
         self._loop.add_reader(connected, self._readable)
+
+    @property
+    def descriptor(self) -> int | None:
+        """None: conmon's messages would have to be taken apart."""
+        return None
 
     def send(self, data: bytes) -> None:
         """Queue bytes, cut into messages that conmon takes whole."""

@@ -9,12 +9,13 @@ from hermes.errors import HostError, PodmanError
 from hermes.guest import ChannelRequest
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.compiled import read_filter
-from hermes.sandbox.containers import sweep
+from hermes.sandbox.containers import members, sweep
 from hermes.sandbox.decoy import Decoy, image_id, read_decoy
 from hermes.sandbox.disk_watch import DiskWatch
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.harvester import Harvester
 from hermes.sandbox.host import read_host
+from hermes.sandbox.member import check_member
 from hermes.sandbox.namespace import Namespace
 from hermes.sandbox.probe import probe
 from hermes.sandbox.process import is_filtered
@@ -61,12 +62,37 @@ class Workshop:
         box.on_lost = on_lost
         return box
 
+    async def members(
+        self, known: Container[str], on_lost: Callable[[Sandbox], None]
+    ) -> list[Sandbox]:
+        """List the running sandboxes that units of systemd keep and nobody knows."""
+        try:
+            found = await members(self._engine)
+        except PodmanError as error:
+            log.warning("the members of the pool could not be looked for: %s", error)
+            return []
+        boxes = [self._member(container, image, on_lost) for container, image in found.items()]
+        return [box for box in boxes if box.name not in known]
+
+    async def join(self, box: Sandbox) -> None:
+        """Take a sandbox that a unit of systemd started; raises HermesError.
+
+        One that is not shut in as ours are is refused.
+        """
+        await box.join(self._attacher)
+        await asyncio.to_thread(check_member, box.pid, self._plan.settings)
+
     async def make(self, box: Sandbox) -> None:
         """Create and start it; raises HermesError, and then it is still owed its end."""
         await box.create()
         await box.start(self._attacher)
         if box.given_filter and not is_filtered(box.pid):
             raise PodmanError(f"{box.name} started without its seccomp filter")
+
+    def _member(self, container: str, image: str, on_lost: Callable[[Sandbox], None]) -> Sandbox:
+        box = Sandbox(self._engine, self._plan, replace(self.decoy, image=image), container)
+        box.on_lost = on_lost
+        return box
 
     async def prove(self, box: Sandbox) -> None:
         """Look from inside whether it is what it claims to be; raises HostError.

@@ -23,7 +23,10 @@ class Busy:
     def pool_status(self) -> PoolStatus:
         """Sandboxes named by their number."""
         names = [f"box-{number:02}" for number in range(self._sandboxes)]
-        boxes = tuple(SandboxStatus(name, name, self.state, 1.0, None, None) for name in names)
+        boxes = tuple(
+            SandboxStatus(name, name, self.state, 1.0, None, None, supervised=False)
+            for name in names
+        )
         return PoolStatus(
             target=len(names),
             warm=len(names),

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from hermes.doctor import check_reach, check_subids
-from hermes.errors import HermesError, HostError, LeaseError, SettingsError
+from hermes.errors import HermesError, HostError, LeaseError, SettingsError, first_error
 from hermes.sandbox.api_service import accepts
 from hermes.sandbox.decoy import _banner
 from hermes.sandbox.limits import differences, differing
 from hermes.sandbox.spec import resource_limits, sandbox_spec
-from hermes.service import first_error
 from hermes.settings import SandboxSettings
 
 

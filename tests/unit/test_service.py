@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hermes.errors import EvidenceError
-from hermes.service import first_error
+from hermes.errors import EvidenceError, first_error
 from hermes.ssh.host_keys import making_keys
 
 
