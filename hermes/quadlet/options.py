@@ -86,9 +86,7 @@ def _masks(paths: list[str]) -> Iterator[Option]:
 
 def _mounts(values: list[dict[str, Any]]) -> Iterator[Option]:
     for mount in values:
-        # podman run copies what the image has there unless it is told not to.
-        copying = () if "tmpcopyup" in mount["options"] else ("notmpcopyup",)
-        text = f"{mount['destination']}:{','.join((*mount['options'], *copying))}"
+        text = f"{mount['destination']}:{','.join(mount['options'])}"
         yield Option(f"--tmpfs={text}", "Tmpfs", text)
 
 
@@ -144,7 +142,8 @@ _FIELDS: Final[dict[str, Translation]] = {
     "systemd": _flag("systemd"),
     "unsetenv": _each("unsetenv"),
     "use_image_hosts": _only_if("--no-hosts"),
-    "use_image_resolve_conf": _only_if("--dns=none"),
+    # podman run refuses --dns=none beside --network=none, where it leaves the file alone anyway.
+    "use_image_resolve_conf": _nothing,
     "use_image_hostname": _only_if("--no-hostname"),
     "seccomp_profile_path": _seccomp,
     "idmappings": _mappings,
