@@ -18,7 +18,8 @@ from hermes.cli.building import shown
 from hermes.cli.failure import exit_status
 from hermes.cli.options import EnvFile
 from hermes.cli.panel import LogPane, Panel
-from hermes.service import Reread, Service, first_error
+from hermes.errors import first_error
+from hermes.service import Reread, Service
 from hermes.settings import Settings
 from hermes.settings_source import load
 from hermes.systemd.activation import take_sockets
