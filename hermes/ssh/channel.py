@@ -192,6 +192,7 @@ class Channel(asyncssh.SSHServerSession[bytes]):
         """Pass output to the client, no faster than he takes it."""
         while (output := await guest.read()) is not None:
             await self._writable.wait()
+            await self._session.packets.writable.wait()
             self._session.active()
             self._sent_bytes += len(output.data)
             self._recording.sent(output.data, stderr=output.stderr)

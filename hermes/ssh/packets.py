@@ -7,6 +7,7 @@ takes a shorter way here. That leans on attributes of asyncssh's own, of the rel
 pyproject.toml names.
 """
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ class Packets:
         self._send_any = connection.send_packet
         self._transmit_now = connection._send  # noqa: SLF001 - asyncssh has no other place
         self._held: list[bytes] | None = None
+        self.writable = asyncio.Event()
+        """Clear while the client takes less than is sent; his windows bound nothing."""
+        self.writable.set()
+        connection.pause_writing = self.writable.clear  # type: ignore[method-assign]
+        connection.resume_writing = self.writable.set  # type: ignore[method-assign]
         connection.send_packet = self._send  # type: ignore[method-assign]
         connection._send = self._transmit  # type: ignore[method-assign]  # noqa: SLF001
 

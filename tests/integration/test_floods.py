@@ -92,3 +92,23 @@ async def test_files_without_number_are_bounded(hermes: Hermes) -> None:
     assert document.left_out["entries"] > 0
     assert len(document.changes) <= 20_000
     wait_for(lambda: not set(flooded) & set(hermes.containers()), 30.0)
+
+
+async def test_a_client_that_grants_all_and_reads_nothing_takes_no_memory(
+    hermes: Hermes,
+) -> None:
+    """What his window would let through waits inside, and his session ends as ever."""
+    async with hermes.connect() as connection:
+        await connection.run("true")
+        before = resident(hermes)
+        process = await connection.create_process(FLOOD, window=1 << 30, encoding=None)
+        await process.stdout.read(1)
+        transport = connection._transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        await asyncio.sleep(FLOOD_SECONDS)
+        assert resident(hermes) - before < MOST_GROWTH // 2
+        transport.resume_reading()
+        assert await swallowed(process.stdout, 0.5) > 0
+        connection.abort()
+    assert len(hermes.closed_sessions(1)) == 1
