@@ -41,6 +41,10 @@ class HostError(HermesError):
     """The host lacks something that rootless containers need."""
 
 
+class DeploymentError(HermesError):
+    """The units of systemd cannot be put in place, or do not start."""
+
+
 class ImageError(HermesError):
     """A decoy image is missing or cannot be built."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hermes import __version__
-from hermes.cli import artifacts, config, doctor, image, pool, quadlet, sessions, up
+from hermes.cli import artifacts, config, deployment, doctor, image, pool, quadlet, sessions, up
 from hermes.cli.failure import exit_status
 from hermes.errors import first_error
 
@@ -25,6 +25,8 @@ app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(image.app, name="image")
 app.add_typer(config.app, name="config")
 app.add_typer(quadlet.app, name="quadlet")
+quadlet.app.command("install")(deployment.install)
+quadlet.app.command("uninstall")(deployment.uninstall)
 
 
 def _print_version(*, wanted: bool) -> None:
