@@ -15,7 +15,10 @@ from hermes.quadlet.versions import Version
 
 _COMMAND: Final = f"-m hermes.sandbox.broker --listen {RUNTIME}/broker.sock"
 # Reading what any id in the namespace left, memory included, and ending it.
-_CAPABILITIES: Final = ("DAC_OVERRIDE", "DAC_READ_SEARCH", "SYS_PTRACE", "KILL")
+_CAPABILITIES: Final = (
+    *("DAC_OVERRIDE", "DAC_READ_SEARCH", "SYS_PTRACE", "KILL"),
+    *("SYS_ADMIN", "SYS_CHROOT"),  # to enter a sandbox's mount namespace before its visitor
+)
 
 _PROGRAM: Final = """\
 {header}# Takes what visitors left out of their sandboxes, with the powers that Hermes itself lacks.

@@ -29,6 +29,7 @@ from typing import Any
 
 from hermes.sandbox.harvest import usage
 from hermes.sandbox.reaper import Reaper
+from hermes.sandbox.traces import remove_marks
 from hermes.systemd.notify import Notifier
 
 LARGEST_MESSAGE = 64 << 10
@@ -71,6 +72,7 @@ def take(pid: int, conmon: int) -> list[int]:
     failure = ctypes.get_errno()
     os.close(process)
     if number >= 0:
+        remove_marks(pid)
         return [number, supervisor]
     os.close(supervisor)
     if failure == errno.EBADF:
