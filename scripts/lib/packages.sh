@@ -31,8 +31,8 @@ runtime_packages() {
 test_packages() {
   echo tmux git sshpass openssh-server
   case $manager in
-    apt) echo openssh-client busybox-static ;;
-    dnf) echo openssh-clients busybox ;;
+    apt) echo openssh-client busybox-static qemu-system-x86 qemu-utils e2fsprogs debian-archive-keyring ;;
+    dnf) echo openssh-clients busybox qemu-system-x86-core qemu-img e2fsprogs ;;
   esac
 }
 

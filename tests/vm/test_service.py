@@ -1,0 +1,84 @@
+"""A service that systemd runs, on a machine that enforces limits; the tests build on each other."""
+
+import json
+import re
+import time
+
+import pytest
+
+from hermes.settings import SandboxSettings
+from tests.vm.deployment import Deployment
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+
+BUSY_SECONDS = 10
+
+
+def test_every_check_is_ok(deployment: Deployment) -> None:
+    """The doctor has nothing to say against a machine like this one."""
+    checks = json.loads(deployment.cli("doctor --json", check=False))
+    assert [check for check in checks if check["status"] != "ok"] == []
+
+
+def test_limits_are_enforced(deployment: Deployment) -> None:
+    """The pool says so, after it has looked."""
+    assert deployment.pool()["limits_enforced"] is True
+
+
+def test_a_visitor_has_a_box(deployment: Deployment) -> None:
+    """Who comes from outside gets a shell, and the journal has him."""
+    assert deployment.visit("id -u; cat /proc/1/comm") == "0\ninit"
+    assert "10.0.2.2" in deployment.journal()
+
+
+def test_a_fork_bomb_stops_at_the_limit(deployment: Deployment) -> None:
+    """The box has no more processes than it may have, and is usable afterwards."""
+    deployment.visit("for n in $(seq 300); do sleep 20 & done; true")
+    cgroup = deployment.cgroup_of_guest()
+    look = f"cat {cgroup}/pids.peak {cgroup}/pids.max"
+    peak, most = deployment.machine.run(look, user="root").split()
+    assert int(peak) <= int(most) == SandboxSettings().pids
+    deployment.visit("kill -9 -1")
+    assert deployment.visit("echo alive") == "alive"
+
+
+def test_a_memory_hog_is_killed_in_its_box(deployment: Deployment) -> None:
+    """The kernel kills it, its box lives on, and so do the others."""
+    before = {row["name"] for row in deployment.pool()["sandboxes"]}
+    count = SandboxSettings().memory + (64 << 20)
+    deployment.visit(f"head -c {count} /dev/zero | tail -c {count} >/dev/null && echo DONE >/done")
+    assert "No such file" in deployment.visit("ls /done")
+    events = deployment.machine.run(f"cat {deployment.cgroup_of_guest()}/memory.events")
+    assert int(re.findall(r"oom_kill (\d+)", events)[0]) > 0
+    assert before <= {row["name"] for row in deployment.pool()["sandboxes"]}
+
+
+def test_a_busy_loop_gets_half_a_core(deployment: Deployment) -> None:
+    """As the kernel counts it."""
+    deployment.visit("setsid sh -c 'while :; do :; done' </dev/null >/dev/null 2>&1 &")
+    look = f"cat /proc/uptime {deployment.cgroup_of_guest()}/cpu.stat"
+
+    def used() -> tuple[float, float]:
+        said = deployment.machine.run(look)
+        return float(said.split()[0]), int(re.findall(r"usage_usec (\d+)", said)[0]) / 1e6
+
+    began, before = used()
+    time.sleep(BUSY_SECONDS)
+    ended, after = used()
+    assert (after - before) / (ended - began) <= SandboxSettings().cpus * 1.1
+    stat = deployment.machine.run(look)
+    assert int(re.findall(r"nr_throttled (\d+)", stat)[0]) > 0
+    deployment.visit("kill -9 -1")
+
+
+def test_it_comes_back_after_a_reboot(deployment: Deployment) -> None:
+    """Nobody logs in: the user's manager starts it."""
+    deployment.machine.reboot()
+    deployment.ready()
+    assert deployment.visit("echo alive") == "alive"
+
+
+def test_a_stop_leaves_no_container(deployment: Deployment) -> None:
+    """The pool, the visitor's box among it, is gone when systemctl returns."""
+    deployment.machine.run("systemctl --user stop hermes.service")
+    assert deployment.containers() == []
