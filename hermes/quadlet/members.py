@@ -38,6 +38,8 @@ Exec={command}
 Slice=hermes.slice
 Environment=CONTAINERS_CONF={config}/containers.conf
 {hostname}Restart=always
+# Whoever stops it kills its first process, and with that all others.
+SuccessExitStatus=137
 RestartSec=1
 TimeoutStartSec=120
 TimeoutStopSec=30

@@ -167,10 +167,10 @@ class Stock:
             if not waiter.done():
                 waiter.set_result(box)
                 return
-        if self._boxes.count(State.WARM) >= self._settings.size or self._closing:
-            self.end(box)
-        else:
-            self._boxes.move(box, State.WARM)
+        self._boxes.move(box, State.WARM)
+        warm = self._boxes.having(State.WARM)
+        if len(warm) > self._settings.size or self._closing:  # our own youngest, or else this one
+            self.end(next((one for one in reversed(warm) if not one.supervised), box))
 
     async def _fill_forever(self, tasks: asyncio.TaskGroup) -> None:
         while True:
@@ -184,15 +184,19 @@ class Stock:
                     await self._wake.wait()
 
     def _wanted(self) -> int:
-        """How many to start now: up to the target and for those who wait, never above either."""
+        """How many to start now: up to the target, and for those who wait."""
         if self._closing or monotonic() < self._resume_at:
             return 0
         starting = self._boxes.count(State.STARTING)
         idle = self._boxes.count(State.WARM) + starting
-        target = self._settings.size if self._settings.supervisor == "hermes" else 0
-        short = target + len(self._waiting) - idle
+        short = self._target() + len(self._waiting) - idle
         room = self._settings.max - len(self._boxes)
         return max(0, min(short, room, CONCURRENT_STARTS - starting))
+
+    def _target(self) -> int:
+        """How many are to be warm; those that systemd is about to bring are not ours to make."""
+        size, members = self._settings.size, sum(box.supervised for box in self._boxes)
+        return size if self._settings.supervisor == "hermes" else min(size, members)
 
     def _make_room(self) -> None:
         """End the sandboxes that lingered longest, one for each visitor who waits for a place."""

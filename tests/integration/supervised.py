@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -93,11 +94,14 @@ def running(directory: Path, image: str, size: int = 2) -> Iterator[Units]:
 @contextlib.contextmanager
 def _program(directory: Path, *command: str) -> Iterator[None]:
     environment = {**os.environ, "CONTAINERS_CONF": str(directory / "containers.conf")}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL) as program:
+    # podman unshare passes no signal on, so that all of it is a group of its own.
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as program:
         try:
             yield
         finally:
-            program.terminate()
+            os.killpg(program.pid, signal.SIGTERM)
 
 
 def _options(name: str) -> Sequence[str]:
