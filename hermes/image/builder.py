@@ -12,7 +12,7 @@ from hermes.image.identity import Identity
 from hermes.image.progress import DONE, MAPPING, Report
 from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
 from hermes.sandbox.engine import Engine
-from hermes.sandbox.host import read_host
+from hermes.sandbox.host import read_ids
 from hermes.sandbox.spec import id_mapping
 
 _COPY_SECONDS: Final = 600.0
@@ -62,7 +62,7 @@ async def ensure(
 async def copy_for_mapping(engine: Engine, tag: str) -> None:
     """Let podman make the copy that the first sandbox would have to wait for."""
     document = {"image": tag, "command": ["/sbin/init"], "netns": {"nsmode": "none"}}
-    document |= id_mapping((await read_host(engine)).ids)
+    document |= id_mapping(await read_ids(engine))
     path = "/containers/create"
     made = await engine.json("POST", path, document=document, seconds=_COPY_SECONDS, settle=True)
     await engine.request("DELETE", f"/containers/{made['Id']}", query={"force": "true"})

@@ -54,9 +54,16 @@ def test_evidence_calls_nobody() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    """os.environ is for the settings, and for what systemd passes to ``hermes up`` and the broker."""
+    """os.environ is for settings, and for what systemd passes to ``hermes up`` and the broker."""
     readers = {path.name for path in PACKAGE.rglob("*.py") if "os.environ" in path.read_text()}
-    assert readers <= {"settings.py", "settings_source.py", "process.py", "derive.py", "up.py", "broker.py"}
+    assert readers <= {
+        "settings.py",
+        "settings_source.py",
+        "process.py",
+        "derive.py",
+        "up.py",
+        "broker.py",
+    }
 
 
 async def test_blocking_the_event_loop_is_noticed() -> None:
