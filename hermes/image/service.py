@@ -18,6 +18,7 @@ import hermes
 from hermes.errors import ImageError
 from hermes.image import wheel
 from hermes.image.bootstrap import bootstrap_base
+from hermes.image.builder import image_id, remove
 from hermes.image.derive import exists, podman, pull
 from hermes.image.process import follow
 from hermes.image.progress import DONE, Report
@@ -50,6 +51,7 @@ class ServiceRecipe:
 async def build_service(engine: Engine, recipe: ServiceRecipe, report: Report) -> int:
     """Build it and return its size in bytes; ImageError and HostError say what is lacking."""
     files = _context_files()
+    predecessor = await image_id(engine, recipe.tag)
     async with workspace(_BYTES) as directory:
         context = directory / "context"
         await asyncio.to_thread(context.mkdir)
@@ -60,6 +62,9 @@ async def build_service(engine: Engine, recipe: ServiceRecipe, report: Report) -
         report("building", _BUILDING)
         if (last := await podman(_build(engine, recipe, context))) is not None:
             raise ImageError(f"the service's image cannot be built ({last})")
+    await remove(engine, _BASE)  # which is in the one layer of the new one
+    if predecessor is not None:
+        await remove(engine, predecessor)
     document = await engine.json("GET", f"/images/{recipe.tag}/json")
     report(DONE.stage, DONE.fraction)
     return int(document["Size"])
