@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from hermes import doctor, logs
@@ -21,6 +22,7 @@ from hermes.evidence.record import Desk
 from hermes.evidence.writer import Writer, check_writable
 from hermes.image import Report, ensure
 from hermes.lock import locked
+from hermes.resources import place_seccomp_profile
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.collection import Summary
 from hermes.sandbox.harvester import Harvester
@@ -89,7 +91,7 @@ class Service:
 
     async def _live(self, announce: Announce, signals: "Signals") -> None:
         settings = self._settings
-        await asyncio.to_thread(doctor.check_host)
+        await asyncio.to_thread(doctor.check_host, own_podman=settings.podman.socket is None)
         await asyncio.to_thread(check_writable, settings.evidence.dir)
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(locked(settings.runtime_dir))
@@ -175,7 +177,8 @@ class Service:
             sandbox = settings.sandbox
             await ensure(engine, sandbox.image, self._told, hostname=sandbox.hostname)
             self._phase = "warming the pool"
-            plan = _plan(settings)
+            profile = await asyncio.to_thread(place_seccomp_profile, settings.runtime_dir)
+            plan = _plan(settings, profile)
             notes = settings.runtime_dir / "stays"
             broker = running(notes, plan.run, settings.podman.broker)
             namespace = await stack.enter_async_context(broker)
@@ -284,9 +287,10 @@ async def _running(life: Coroutine[None, None, None], name: str) -> AsyncIterato
             task.cancel()
 
 
-def _plan(settings: Settings) -> Plan:
+def _plan(settings: Settings, profile: Path) -> Plan:
     return Plan(
         settings=settings.sandbox,
         instance=hashlib.sha256(str(settings.runtime_dir).encode()).hexdigest()[:12],
         timeout_seconds=lifetime_seconds(settings),
+        profile=profile,
     )

@@ -16,15 +16,15 @@ _DONE: Final = 1.0
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Report]:
+def shown(console: Console, what: str = "decoy image") -> Iterator[Report]:
     """Yield the report to give to a build.
 
     Nothing is shown before a build reports; its bar is gone when it or the context ends.
     """
     if not console.is_terminal:
-        yield StageLines()
+        yield StageLines(what)
         return
-    bar = _Bar(console)
+    bar = _Bar(console, what)
     try:
         yield bar
     finally:
@@ -34,7 +34,8 @@ def shown(console: Console) -> Iterator[Report]:
 class StageLines:
     """Logs every stage once."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "decoy image") -> None:
+        self._what = what
         self._stage = ""
 
     def __call__(self, stage: str, fraction: float | None) -> None:
@@ -43,16 +44,16 @@ class StageLines:
             return
         self._stage = stage
         if fraction is None:
-            log.info("decoy image: %s", stage)
+            log.info("%s: %s", self._what, stage)
         else:
-            log.info("decoy image: %s (%d %%)", stage, round(100 * fraction))
+            log.info("%s: %s (%d %%)", self._what, stage, round(100 * fraction))
 
 
 class _Bar:
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, what: str) -> None:
         self._progress = Progress(
             SpinnerColumn(),
-            TextColumn("decoy image: {task.description}"),
+            TextColumn(f"{what}: {{task.description}}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -13,13 +13,23 @@ from hermes import logs
 from hermes.cli.building import shown
 from hermes.cli.options import EnvFile
 from hermes.errors import SettingsError
-from hermes.image import BOOTSTRAP, DecoyImage, Identity, Recipe, build, decoys
+from hermes.image import (
+    BOOTSTRAP,
+    DecoyImage,
+    Identity,
+    Recipe,
+    ServiceRecipe,
+    build,
+    build_service,
+    decoys,
+)
 from hermes.sandbox.api_service import connected
 from hermes.settings import Settings
 from hermes.settings_source import load
 
 app = typer.Typer(no_args_is_help=True, help="Decoys: the images that sandboxes are made of.")
 
+_BASE_HELP: Final = "Make it from the package archive, or from any image podman has or can pull."
 _NAME = re.compile(r"[a-z0-9][a-z0-9._/:@-]*", re.IGNORECASE)
 
 
@@ -30,7 +40,7 @@ def build_command(
         typer.Option(
             "--from",
             metavar="bootstrap|IMAGE",
-            help="Make it from the package archive, or from any image podman has or can pull.",
+            help=_BASE_HELP,
         ),
     ] = BOOTSTRAP,
     tag: Annotated[
@@ -53,6 +63,24 @@ def build_command(
     typer.echo(f"built {recipe.tag}: {who.hostname}, {who.address}")
 
 
+@app.command("build-service")
+def build_service_command(
+    base: Annotated[
+        str, typer.Option("--from", metavar="bootstrap|IMAGE", help=_BASE_HELP)
+    ] = BOOTSTRAP,
+    tag: Annotated[
+        str, typer.Option(help="Name of the new image.", metavar="NAME")
+    ] = ServiceRecipe.tag,
+    env_file: EnvFile = None,
+) -> None:
+    """Build the image of Hermes itself, for a service that runs in a container."""
+    settings = load(env_file).settings
+    logs.configure(settings.log)
+    recipe = ServiceRecipe(_checked("--tag", tag), _checked("--from", base))
+    size = asyncio.run(_build_service(settings, recipe))
+    typer.echo(f"built {' and '.join(recipe.tags())}: {decimal(size)}")
+
+
 @app.command("list")
 def list_command(env_file: EnvFile = None) -> None:
     """List the decoys that podman has, the newest first."""
@@ -67,6 +95,12 @@ async def _build(settings: Settings, recipe: Recipe) -> Identity:
     async with connected(settings.podman.socket, settings.runtime_dir) as engine:
         with shown(Console(stderr=True)) as report:
             return await build(engine, recipe, report)
+
+
+async def _build_service(settings: Settings, recipe: ServiceRecipe) -> int:
+    async with connected(settings.podman.socket, settings.runtime_dir) as engine:
+        with shown(Console(stderr=True), "service image") as report:
+            return await build_service(engine, recipe, report)
 
 
 async def _decoys(settings: Settings) -> list[DecoyImage]:

@@ -8,6 +8,7 @@ from hermes.image.catalogue import DecoyImage, decoys
 from hermes.image.identity import Identity
 from hermes.image.progress import Report
 from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
+from hermes.image.service import ServiceRecipe, build_service
 
 __all__ = [
     "BOOTSTRAP",
@@ -16,7 +17,9 @@ __all__ = [
     "Identity",
     "Recipe",
     "Report",
+    "ServiceRecipe",
     "build",
+    "build_service",
     "decoys",
     "ensure",
     "identity_of",

@@ -36,10 +36,29 @@ _DPKG_OPTIONS: Final = (
     "path-include=/usr/share/locale/en*",
     "path-include=/usr/share/locale/locale.alias",
 )
+_DPKG_LESS: Final = (
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+)
+# mmdebstrap copies the build host's own.
+_ANONYMOUS: Final = 'echo furnish: base; : >"$1/etc/resolv.conf"; echo hermes >"$1/etc/hostname"'
 # mmdebstrap would empty what the furnishing has just filled.
 _KEPT: Final = ("apt", "mmdebstrap", "reproducible", "run", "tmp")
 _ONE_LOCALE: Final = 'echo en_US.UTF-8 UTF-8 >"$1/etc/locale.gen"'
 _TIDY: Final = 'rm -rf "$1/mnt/decoy" && touch -r "$1/srv" "$1/mnt"'
+
+
+async def bootstrap_base(engine: Engine, tag: str, report: Report) -> None:
+    """Build a minimal root that has Python, and nothing else, and give it to podman."""
+    await asyncio.to_thread(check_tools)
+    async with workspace() as directory:
+        tarball = directory / "root.tar"
+        host = await asyncio.to_thread(archive.of_host)
+        command = base_command(host, tarball, apt_options=await _apt_proxies())
+        await _run(command, report)
+        await import_root(engine, tarball, tag, {})
 
 
 async def bootstrap(engine: Engine, recipe: Recipe, report: Report) -> None:
@@ -59,13 +78,18 @@ async def bootstrap(engine: Engine, recipe: Recipe, report: Report) -> None:
 
 def check_host() -> None:
     """Raise ImageError without the programs for a build, HostError without the sub-ids."""
+    check_tools()
+    check_compiler()
+
+
+def check_tools() -> None:
+    """Raise as `check_host`, for a root in which nothing is compiled."""
     for program, package in _TOOLS.items():
         if shutil.which(program) is None:
             raise ImageError(
-                f"{program} is not installed, and a decoy cannot be built without it: "
+                f"{program} is not installed, and no image can be built without it: "
                 f"run apt install {package}, or use --from IMAGE"
             )
-    check_compiler()
     check_subids(getpass.getuser(), os.getuid())
 
 
@@ -96,6 +120,19 @@ def mmdebstrap_command(
         f"--customize-hook=copy-in {shlex.quote(str(decoy))} /mnt",
         f"--customize-hook={furnish_hook(recipe)}",
         f"--customize-hook={_TIDY}",
+        *(host.suite, str(tarball), *host.lines()),
+    )
+
+
+def base_command(host: Archive, tarball: Path, apt_options: Sequence[str] = ()) -> tuple[str, ...]:
+    """Write the command line of a root that has Python, no package manager's lists and no apt."""
+    return (
+        *("env", f"TMPDIR={tarball.parent}", "LC_ALL=C.UTF-8", "mmdebstrap"),
+        *("--mode=unshare", "--verbose", "--variant=essential", "--format=tar"),
+        "--include=python3",
+        *(f"--aptopt={option}" for option in (_APT_OPTIONS[0], *apt_options)),
+        *(f"--dpkgopt={option}" for option in (*_DPKG_OPTIONS, *_DPKG_LESS)),
+        f"--customize-hook={_ANONYMOUS}",
         *(host.suite, str(tarball), *host.lines()),
     )
 

@@ -12,7 +12,7 @@ from hermes.image.identity import Identity
 from hermes.image.progress import DONE, MAPPING, Report
 from hermes.image.recipe import BOOTSTRAP, DEFAULT_TAG, Recipe
 from hermes.sandbox.engine import Engine
-from hermes.sandbox.host import read_host
+from hermes.sandbox.host import read_ids
 from hermes.sandbox.spec import id_mapping
 
 _COPY_SECONDS: Final = 600.0
@@ -20,15 +20,15 @@ _COPY_SECONDS: Final = 600.0
 
 async def build(engine: Engine, recipe: Recipe, report: Report) -> Identity:
     """Build a decoy, in place of an older one of that name; ImageError or PodmanError."""
-    predecessor = await _id(engine, recipe.tag)
+    predecessor = await image_id(engine, recipe.tag)
     if recipe.base == BOOTSTRAP:
         await bootstrap(engine, recipe, report)
     else:
         await derive(engine, recipe, report)
     report(MAPPING.stage, MAPPING.fraction)
     await copy_for_mapping(engine, recipe.tag)
-    if predecessor not in (None, await _id(engine, recipe.tag)):
-        await _remove(engine, str(predecessor))
+    if predecessor not in (None, await image_id(engine, recipe.tag)):
+        await remove(engine, str(predecessor))
     report(DONE.stage, DONE.fraction)
     return recipe.identity
 
@@ -62,7 +62,7 @@ async def ensure(
 async def copy_for_mapping(engine: Engine, tag: str) -> None:
     """Let podman make the copy that the first sandbox would have to wait for."""
     document = {"image": tag, "command": ["/sbin/init"], "netns": {"nsmode": "none"}}
-    document |= id_mapping((await read_host(engine)).ids)
+    document |= id_mapping(await read_ids(engine))
     path = "/containers/create"
     made = await engine.json("POST", path, document=document, seconds=_COPY_SECONDS, settle=True)
     await engine.request("DELETE", f"/containers/{made['Id']}", query={"force": "true"})
@@ -77,7 +77,8 @@ async def identity_of(engine: Engine, tag: str) -> Identity | None:
     return Identity.from_label(label_of(document))
 
 
-async def _id(engine: Engine, tag: str) -> str | None:
+async def image_id(engine: Engine, tag: str) -> str | None:
+    """Return the image's ID; None where podman has none of that name."""
     try:
         document = await engine.json("GET", f"/images/{tag}/json")
     except PodmanNotFoundError:
@@ -85,7 +86,7 @@ async def _id(engine: Engine, tag: str) -> str | None:
     return str(document["Id"])
 
 
-async def _remove(engine: Engine, image: str) -> None:
+async def remove(engine: Engine, image: str) -> None:
     """Delete an image that has lost its name; one that sandboxes still use stays."""
     with contextlib.suppress(PodmanError):
         await engine.request("DELETE", f"/images/{image}")

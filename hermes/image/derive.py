@@ -23,7 +23,7 @@ async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
         raise ImageError("podman is not installed, and no image can be built without it")
     check_compiler()
     if not await exists(engine, recipe.base):
-        await _pull(engine, recipe.base, report)
+        await pull(engine, recipe.base, report)
     progress = DerivationProgress()
 
     def on_line(line: str) -> None:
@@ -33,7 +33,7 @@ async def derive(engine: Engine, recipe: Recipe, report: Report) -> None:
     report("building", 0.0)
     async with workspace(SOURCES_BYTES) as directory:
         command = build_command(engine.socket, recipe, await furnishing(directory))
-        last = await _podman(command, on_line)
+        last = await podman(command, on_line)
     if last is not None:
         raise ImageError(
             f"{recipe.base} cannot be made a decoy ({last}): "
@@ -62,10 +62,11 @@ def build_command(socket: Path, recipe: Recipe, decoy: Path) -> tuple[str, ...]:
     )
 
 
-async def _pull(engine: Engine, name: str, report: Report) -> None:
+async def pull(engine: Engine, name: str, report: Report) -> None:
+    """Have podman fetch an image; ImageError names one that it cannot have."""
     report(f"pulling {name}", None)
     command = ("podman", "--url", f"unix://{engine.socket}", "pull", "--quiet", name)
-    last = await _podman(command, lambda _line: None)
+    last = await podman(command)
     if last is not None:
         raise ImageError(
             f"podman neither has the image {name} nor can pull it ({last}): "
@@ -73,7 +74,9 @@ async def _pull(engine: Engine, name: str, report: Report) -> None:
         )
 
 
-async def _podman(command: Sequence[str], on_line: Callable[[str], None]) -> str | None:
+async def podman(
+    command: Sequence[str], on_line: Callable[[str], None] = lambda _line: None
+) -> str | None:
     """Return None, or podman's last words after a failure."""
     words: deque[str] = deque(("podman said nothing",), maxlen=_LAST_WORDS)
 

@@ -2,10 +2,10 @@
 
 import resource
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from hermes.errors import HostError
-from hermes.resources import seccomp_profile
 from hermes.sandbox.engine import Engine
 from hermes.sandbox.spec import Host
 
@@ -13,12 +13,17 @@ from hermes.sandbox.spec import Host
 FEWEST_IDS: Final = 65535
 
 
-async def read_host(engine: Engine) -> Host:
+async def read_host(engine: Engine, profile: Path) -> Host:
     """Ask podman for the ids of its namespace; raises HostError when they are too few."""
-    info = await engine.json("GET", "/info")
     # A service that was started elsewhere is taken to have the same limit on open files.
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Host(seccomp_profile(), sub_ids(info["host"]["idMappings"]), files)
+    return Host(profile, await read_ids(engine), files)
+
+
+async def read_ids(engine: Engine) -> int:
+    """Ask podman how many ids a sandbox can have; raises HostError when they are too few."""
+    info = await engine.json("GET", "/info")
+    return sub_ids(info["host"]["idMappings"])
 
 
 def sub_ids(mappings: dict[str, Any]) -> int:

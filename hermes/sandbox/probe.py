@@ -37,6 +37,7 @@ _CAPABILITIES: Final = (
     "SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG "
     "WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
+_WHOLE: Final = "0 0 4294967295"
 _IPV4_HEADER: Final = "Iface"
 
 
@@ -83,10 +84,28 @@ def judge(
     )
 
 
-def covered(id_map: str, number: int) -> bool:
-    """Whether a map of user_namespaces(7), as its parent reads it, gives the id to anybody."""
-    rows = [tuple(map(int, line.split())) for line in id_map.splitlines()]
-    return any(start <= number < start + size for _, start, size in rows)
+def covered(id_map: str, number: int, own_map: str = _WHOLE) -> bool:
+    """Whether a map of user_namespaces(7) gives the id to anybody.
+
+    The kernel writes where a range begins as whoever reads it counts. What follows is in order
+    only outside of a namespace that the reader may have for himself, whose map is ``own_map``.
+    """
+    own_rows, number_outside = _rows(own_map), _outside_of(_rows(own_map), number)
+    starts = ((_outside_of(own_rows, start), size) for _, start, size in _rows(id_map))
+    return any(start <= number_outside < start + size for start, size in starts)
+
+
+def _rows(id_map: str) -> list[tuple[int, int, int]]:
+    rows = (line.split() for line in id_map.splitlines())
+    return [(int(inside), int(outside), int(size)) for inside, outside, size in rows]
+
+
+def _outside_of(rows: Iterable[tuple[int, int, int]], number: int) -> int:
+    """Translate an id; one that the namespace does not know stays what it is written as."""
+    for inside, outside, size in rows:
+        if inside <= number < inside + size:
+            return number - inside + outside
+    return number
 
 
 def capability_mask(names: Iterable[str]) -> str:
@@ -148,9 +167,11 @@ def _map_findings(pid: int, name: str, number: int) -> list[Finding]:
     expected = f"no id {number}"
     try:
         text = Path(f"/proc/{pid}/{name}").read_text()
+        own_map = Path(f"/proc/self/{name}").read_text()
     except OSError as error:
         return [Finding(name, expected, str(error))]
-    return [Finding(name, expected, " ".join(text.split()))] if covered(text, number) else []
+    found = [Finding(name, expected, " ".join(text.split()))]
+    return found if covered(text, number, own_map) else []
 
 
 def _listed(names: Iterable[str]) -> str:

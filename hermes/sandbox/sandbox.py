@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from hermes.errors import PodmanError, ProtocolError
 from hermes.guest import ChannelRequest, GuestChannel
+from hermes.resources import seccomp_profile
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.compiled import filter_path
 from hermes.sandbox.containers import delete_container, is_gone
@@ -53,6 +54,8 @@ class Plan:
     instance: str
     """The same for every run in one runtime directory."""
     timeout_seconds: int
+    profile: Path = field(default_factory=seccomp_profile)
+    """The seccomp profile, where podman's service can read it."""
     host: Host | None = None
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     """Tells the sandboxes of one service from those of the one before."""

@@ -40,7 +40,7 @@ class Workshop:
 
     async def open(self) -> None:
         """Learn what the host offers and what the image says; raises HermesError."""
-        self._plan = replace(self._plan, host=await read_host(self._engine))
+        self._plan = replace(self._plan, host=await read_host(self._engine, self._plan.profile))
         await self.follow_image()
 
     async def follow_image(self) -> None:

@@ -26,7 +26,8 @@ def take_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
     count = environment.pop("LISTEN_FDS", "")
     names = environment.pop("LISTEN_FDNAMES", "").split(":")
     environment.pop("LISTEN_PIDFDID", None)
-    if pid != str(os.getpid()) or not count.isdecimal():
+    # podman says 1 also in a container that shares the host's process numbers.
+    if pid not in (str(os.getpid()), "1") or not count.isdecimal():
         return []
     descriptors = range(_FIRST, _FIRST + int(count))
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hermes.resources import seccomp_profile
 from hermes.sandbox.api_service import connected
 from hermes.sandbox.attach import Attacher
 from hermes.sandbox.decoy import Decoy
@@ -101,7 +102,7 @@ class Altered(Sandbox):
 async def altered(image: str, directory: Path, fields: dict[str, Any]) -> AsyncIterator[Altered]:
     """Start a sandbox with ``fields`` in place of the specification's; it is deleted afterwards."""
     async with connected(None, directory) as engine:
-        plan = Plan(SandboxSettings(), "cell", 600, host=await read_host(engine))
+        plan = Plan(SandboxSettings(), "cell", 600, host=await read_host(engine, seccomp_profile()))
         box = Altered(engine, plan, Decoy(image))
         box.fields = fields
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hermes.errors import SettingsError
 from hermes.systemd.activation import take_sockets
 from tests.passing import passing
 
@@ -84,7 +85,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_was_passed_to_another_process_is_left_alone() -> None:
     """The process whose child this is had them: they are not used, and not passed on."""
-    environment = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x", "HOME": "/root"}
+    environment = {"LISTEN_PID": "2", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x", "HOME": "/root"}
     assert take_sockets(environment) == []
     assert environment == {"HOME": "/root"}
     assert take_sockets({}) == []
@@ -94,3 +95,9 @@ def test_descriptors_that_are_not_there_are_named() -> None:
     """A count without sockets is a mistake that is told."""
     with pytest.raises(Exception, match="LISTEN_FDS is 99999, but descriptor"):
         take_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "99999"})
+
+
+def test_podman_passes_sockets_to_process_1_whatever_its_number() -> None:
+    """In a container that has the host's process numbers no other one is meant."""
+    with pytest.raises(SettingsError, match="LISTEN_FDS is 99999"):
+        take_sockets({"LISTEN_PID": "1", "LISTEN_FDS": "99999"})

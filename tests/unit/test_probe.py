@@ -100,6 +100,12 @@ def test_a_map_that_reaches_the_service_user_is_recognized(id_map: str, is_cover
     assert covered(id_map, 1000) is is_covered
 
 
+@pytest.mark.parametrize(("id_map", "is_covered"), [("0 0 65536", False), ("0 990 1", True)])
+def test_a_map_is_read_from_inside_another_namespace(id_map: str, is_covered: bool) -> None:
+    """A service in a container of its own has its user's id in the midst of the sub-ids."""
+    assert covered(id_map, 990, "0 1 990\n990 0 1\n991 991 64546\n") is is_covered
+
+
 def test_capabilities_are_written_as_the_kernel_writes_them() -> None:
     """The numbers are those of linux/capability.h."""
     assert capability_mask(KEPT) == "00000000000000fb"
