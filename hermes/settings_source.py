@@ -63,9 +63,13 @@ def load(env_file: Path | None = None, options: Mapping[str, str | None] | None 
 
 def find_env_file() -> Path | None:
     """Find the first ``hermes.env`` of the user and the system."""
-    config_home = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    places = (config_home / "hermes", Path("/etc/hermes"))
+    places = (config_home() / "hermes", Path("/etc/hermes"))
     return next((p / FILE_NAME for p in places if os.access(p / FILE_NAME, os.R_OK)), None)
+
+
+def config_home() -> Path:
+    """Where this user's programs keep their configuration."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
 
 
 def rows(settings: Settings) -> Iterator[Row]:

@@ -21,8 +21,8 @@ class Swap:
 
     def put(self, path: Path, text: str) -> None:
         """Write one file; raises OSError."""
-        self.before.setdefault(path, path.read_bytes() if path.exists() else None)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.before.setdefault(path, path.read_bytes() if path.exists() else None)
         beside = path.with_name(f".{path.name}.new")
         beside.write_text(text)
         beside.chmod(0o644)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from hermes.settings_source import config_home
+
 QUADLET: Final = frozenset({".container", ".volume", ".build", ".image", ".network", ".pod"})
 SYSTEMD: Final = frozenset({".service", ".socket", ".slice", ".target"})
 
@@ -28,15 +30,14 @@ class Places:
     def of_user(cls) -> Self:
         """Return those of the user who runs this process."""
         account = pwd.getpwuid(os.getuid())
-        home = Path(os.environ.get("HOME") or account.pw_dir)
-        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+        config = config_home()
         return cls(
             quadlet=config / "containers" / "systemd",
             systemd=config / "systemd" / "user",
             config=config / "hermes",
             user=account.pw_name,
             uid=account.pw_uid,
-            home=home,
+            home=Path.home(),
         )
 
     @classmethod

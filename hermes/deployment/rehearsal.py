@@ -4,8 +4,8 @@ Quadlet's generator with ``-dryrun`` (podman-systemd.unit(5)) makes services of 
 ``systemd-analyze verify`` reads these and the others as the user's systemd will.
 """
 
-import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -38,6 +38,8 @@ def find_generator() -> Path:
 def rehearse(files: Mapping[str, str]) -> None:
     """Have generator and systemd read the units in a directory apart; raises DeploymentError."""
     generator = find_generator()
+    if shutil.which("systemd-analyze") is None:
+        raise DeploymentError("systemd-analyze is not installed: this machine has no systemd")
     with tempfile.TemporaryDirectory(prefix="hermes-units-") as name:
         directory = Path(name)
         quadlets = _write(directory / "quadlet", files, QUADLET)
@@ -77,19 +79,15 @@ def _verify(directory: Path) -> None:
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    assignments = [f"{name}={value}" for name, value in environment.items()]
     try:
         return subprocess.run(
-            command,
-            env={**os.environ, **environment},
+            ["env", *assignments, *command],
             capture_output=True,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise DeploymentError(
-            f"{command[0]} is not installed: this machine has no systemd"
-        ) from error
     except subprocess.TimeoutExpired as error:
         raise DeploymentError(f"{command[0]} took longer than {_SECONDS:g} s") from error
 
