@@ -180,7 +180,7 @@ class Service:
             profile = await asyncio.to_thread(place_seccomp_profile, settings.runtime_dir)
             plan = _plan(settings, profile)
             notes = settings.runtime_dir / "stays"
-            broker = running(notes, plan.run, settings.podman.broker)
+            broker = running(notes, plan.run, settings.podman.broker, engine.socket)
             namespace = await stack.enter_async_context(broker)
             harvester = Harvester(
                 engine,

@@ -2,10 +2,11 @@
 
 ``podman unshare python -m hermes.sandbox.broker NOTES RUN`` with a SOCK_SEQPACKET socket
 as standard input, or with ``--listen PATH`` as a service of its own, whose clients begin with
-``{"notes", "run"}``. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or ``{"id",
-"result"}``, each one JSON message; those to ``attach`` and ``take`` carry a descriptor; ``note``,
-``forget`` and ``leave`` are not answered; ``note`` may bring the descriptor of a sandbox's
-stream, which is kept until ``forget``, so that it does not end with the service.
+``{"notes", "run", "api"}``. A request is ``{"id", "do", …}``, an answer ``{"id", "error"}`` or
+``{"id", "result"}``, each one JSON message; those to ``attach`` and ``take`` carry a
+descriptor; ``note``, ``forget`` and ``leave`` are not answered; ``note`` may bring the
+descriptor of a sandbox's stream, which is kept until ``forget``, so that it does not end with the
+service.
 
 It ends with its socket. When that is closed without ``leave``, the service was killed, and the
 broker does for it what cannot wait.
@@ -154,9 +155,9 @@ class Broker:
             socket.send_fds(self._asked, [json.dumps(document).encode()], descriptors or [])
 
 
-def serve(asked: socket.socket, notes: Path, run: str) -> None:
+def serve(asked: socket.socket, notes: Path, run: str, api: Path | None = None) -> None:
     """Serve one run of a service to its end, and do what is left to do when it was killed."""
-    reaper = Reaper(notes, run)
+    reaper = Reaper(notes, run, api)
     if Broker(asked, reaper).serve():
         reaper.let_go()
     else:
@@ -184,10 +185,10 @@ def _welcome(asked: socket.socket) -> None:
             return
         try:
             first = json.loads(asked.recv(LARGEST_MESSAGE))
-            notes, run = Path(first["notes"]), str(first["run"])
+            notes, run, api = Path(first["notes"]), str(first["run"]), first.get("api")
         except (OSError, ValueError, KeyError, TypeError):  # nobody that we know
             return
-        serve(asked, notes, run)
+        serve(asked, notes, run, Path(api) if api else None)
 
 
 def main() -> None:

@@ -36,9 +36,12 @@ class Namespace:
     At ``path``, where one is named, a broker listens that is a service of its own.
     """
 
-    def __init__(self, notes: Path, run: str, path: Path | None = None) -> None:
+    def __init__(
+        self, notes: Path, run: str, path: Path | None = None, api: Path | None = None
+    ) -> None:
         self._arguments = (str(notes), run)
         self._path = path
+        self._api = api
         self._gone = asyncio.Event()
         self._socket: socket.socket | None = None
         self._process: Process | None = None
@@ -119,9 +122,10 @@ class Namespace:
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # noqa: FBT003 - a standard name
         notes, run = self._arguments
+        api = str(self._api) if self._api else ""
         try:
             ours.connect(str(self._path))
-            ours.send(json.dumps({"notes": notes, "run": run}).encode())
+            ours.send(json.dumps({"notes": notes, "run": run, "api": api}).encode())
         except OSError as error:
             ours.close()
             raise PodmanError(
@@ -233,9 +237,14 @@ class Namespace:
 
 
 @contextlib.asynccontextmanager
-async def running(notes: Path, run: str, path: Path | None = None) -> AsyncIterator[Namespace]:
-    """A broker for as long as the context lasts, or the one that listens at ``path``."""
-    namespace = Namespace(notes, run, path)
+async def running(
+    notes: Path, run: str, path: Path | None = None, api: Path | None = None
+) -> AsyncIterator[Namespace]:
+    """A broker for as long as the context lasts, or the one that listens at ``path``.
+
+    Such a broker deletes by podman's API at ``api`` where it has no podman program.
+    """
+    namespace = Namespace(notes, run, path, api)
     await namespace.start()
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -11,8 +11,6 @@ import json
 import logging
 import os
 import select
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,6 +24,7 @@ from hermes.evidence.events import SandboxHarvested
 from hermes.evidence.record import amend
 from hermes.sandbox.frames import ToGuest, frame
 from hermes.sandbox.harvest import harvest
+from hermes.sandbox.removal import delete, labelled
 from hermes.sandbox.spec import RUN_LABEL
 
 log = logging.getLogger(__name__)
@@ -34,15 +33,15 @@ _GRACE_SECONDS: Final = 0.5
 _HALT_SECONDS: Final = 2.0
 _QUIET_SECONDS: Final = 0.2
 _DRAINED_BYTES: Final = 1 << 20
-_PODMAN_SECONDS: Final = 40.0
 
 
 class Reaper:
     """Keeps the notes of one run of a service, and acts on them."""
 
-    def __init__(self, notes: Path, run: str) -> None:
+    def __init__(self, notes: Path, run: str, api: Path | None = None) -> None:
         self._notes = notes
         self._run = run
+        self._api = api
         self._own: set[Path] = set()
         self._held: dict[str, int] = {}
 
@@ -91,14 +90,14 @@ class Reaper:
 
         Those of this run are meant: a new service may have sandboxes by now.
         """
-        containers = self._podman("ps", "--all", "--quiet", "--filter", self._label()).split()
+        containers = labelled(self._label(), self._api)
         self._halt_held()
         time.sleep(_GRACE_SECONDS)
         with self._alone():
             self._take_all(sorted(self._own))
             self.let_go()
             if containers:
-                self._podman("rm", "--force", "--time=0", "--volumes", *containers)
+                delete(containers, self._api)
 
     def _take_all(self, paths: list[Path]) -> list[str]:
         return [path.stem for path in paths if self._take(path)]
@@ -145,24 +144,8 @@ class Reaper:
             fcntl.flock(lock, kind)
             yield
 
-    def _podman(self, *arguments: str) -> str:
-        podman = shutil.which("podman")
-        if podman is None:
-            return ""
-        try:
-            done = subprocess.run(
-                [podman, *arguments],
-                capture_output=True,
-                text=True,
-                timeout=_PODMAN_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return ""
-        return done.stdout
-
     def _label(self) -> str:
-        return f"label={RUN_LABEL}={self._run}"
+        return f"{RUN_LABEL}={self._run}"
 
     def _path(self, name: str) -> Path:
         return self._notes / f"{name}.json"

@@ -32,7 +32,7 @@ SHUT_IN = (
     *("--network=none", "--pull=never", "--read-only", "--cap-drop=all", "--pid=host"),
     *("--security-opt=no-new-privileges", "--security-opt=label=disable", "--log-driver=none"),
 )
-BROKERS_POWERS = ("DAC_OVERRIDE", "DAC_READ_SEARCH", "SYS_PTRACE", "KILL")
+BROKERS_POWERS = ("DAC_READ_SEARCH", "SYS_PTRACE")
 
 
 @pytest.fixture
@@ -200,6 +200,22 @@ async def test_a_visitor_of_the_container_is_served_and_his_files_are_kept(
     place = podman("volume", "inspect", VOLUME, "--format", "{{.Mountpoint}}").strip()
     kept = Path(place) / "evidence" / "artifacts" / DROPPED[:2] / DROPPED
     assert await asyncio.to_thread(kept.read_bytes) == b"dropped"
+
+
+async def test_a_killed_container_leaves_its_evidence_and_no_sandbox(
+    deployment: Deployment,
+) -> None:
+    """The broker's container has no podman program and deletes by the API."""
+    async with deployment.connect("127.0.0.10") as connection:
+        await connection.run("printf of-the-killed >/root/left")
+        await asyncio.to_thread(podman, "kill", "--signal=KILL", "hermes-test-service")
+        sandboxes = ("ps", "--all", "--quiet", "--filter=label=hermes.instance")
+        wait_for(lambda: podman(*sandboxes) == "", 30.0)
+    place = podman("volume", "inspect", VOLUME, "--format", "{{.Mountpoint}}").strip()
+    artifacts = (Path(place) / "evidence" / "artifacts").glob("*/*")
+    assert b"of-the-killed" in await asyncio.to_thread(
+        lambda: [artifact.read_bytes() for artifact in artifacts]
+    )
 
 
 async def test_the_image_says_how_it_wants_to_be_run(built: None) -> None:
