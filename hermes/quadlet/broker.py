@@ -93,6 +93,7 @@ def _options() -> list[Option]:
         Option("--user=0", "User", "0"),
         Option("--pid=host"),
         Option("--entrypoint="),
+        Option("--no-healthcheck"),
         shared(RUNTIME),
         shared("%h/.local/share/containers/storage"),
         shared("%t/containers"),

@@ -217,7 +217,7 @@ def _service_options(settings: Settings, places: Places) -> list[Option]:
     stop = str(_stop_seconds(settings))
     return [
         *shut_in(),
-        Option("--userns=keep-id", "UserNS", "keep-id"),
+        Option("--userns=keep-id:uid=990,gid=990", "UserNS", "keep-id:uid=990,gid=990"),
         # What the probe reads of a sandbox from outside: whom it is mapped to, and its limits.
         Option("--pid=host"),
         shared("/sys/fs/cgroup", how="ro"),

@@ -87,7 +87,9 @@ def test_a_killed_service_loses_nothing_of_an_open_stay(hermes: Hermes) -> None:
 
     async def visit() -> None:
         async with hermes.connect() as connection:
-            await connection.run("echo x >/root/left; echo y >/tmp/too; sleep 100 >&- &")
+            await connection.run(
+                "echo x >/root/left; echo y >/tmp/too; sleep 100 >/dev/null 2>&1 </dev/null &"
+            )
             assert hermes.process is not None
             hermes.process.kill()
             with contextlib.suppress(OSError):
