@@ -37,7 +37,8 @@ ExecStart=/usr/bin/podman unshare {python} {command}
 Restart=always
 RestartSec=1
 TimeoutStopSec=60
-KillMode=mixed
+# podman unshare passes no signal on; a harvest that has begun is finished.
+KillMode=control-group
 RuntimeDirectory=hermes
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes

@@ -165,7 +165,8 @@ def serve(asked: socket.socket, notes: Path, run: str, api: Path | None = None) 
 
 
 def listen(path: Path) -> None:
-    """Serve whoever connects as the same user, until this process is ended."""
+    """Serve whoever connects as the same user; SIGTERM ends that when what was begun is done."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     path.unlink(missing_ok=True)
     os.umask(0o177)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
@@ -175,7 +176,7 @@ def listen(path: Path) -> None:
         Notifier.taken_from(os.environ).ready()
         while True:
             asked, _ = listening.accept()
-            threading.Thread(target=_welcome, args=(asked,), daemon=True).start()
+            threading.Thread(target=_welcome, args=(asked,)).start()
 
 
 def _welcome(asked: socket.socket) -> None:
