@@ -32,17 +32,34 @@ def load_host_keys(directory: Path) -> HostKeys:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return [_load(directory / f"ssh_host_{kind}_key", make) for kind, make in _MAKERS.items()]
     except (OSError, asyncssh.KeyImportError) as error:
-        raise EvidenceError(
-            f"the host keys in {directory} cannot be read or made: {error}; "
-            "check HERMES_SSH__HOST_KEY_DIR"
-        ) from error
+        raise _unusable(directory, error) from error
 
 
 @asynccontextmanager
 async def making_keys(directory: Path) -> AsyncIterator["asyncio.Task[HostKeys]"]:
-    """Load the keys beside the body: at the first start they take a core for a second."""
+    """Make the keys beside the body: at the first start they take a core for a second.
+
+    Raises EvidenceError at once for one that cannot be read.
+    """
+    await asyncio.to_thread(_check, directory)
     async with asyncio.TaskGroup() as tasks:
         yield tasks.create_task(asyncio.to_thread(load_host_keys, directory), name="host-keys")
+
+
+def _check(directory: Path) -> None:
+    """Read the keys that are there; raises EvidenceError."""
+    for path in directory.glob("ssh_host_*_key"):
+        try:
+            asyncssh.read_private_key(path)
+        except (OSError, asyncssh.KeyImportError) as error:
+            raise _unusable(directory, error) from error
+
+
+def _unusable(directory: Path, error: Exception) -> EvidenceError:
+    return EvidenceError(
+        f"the host keys in {directory} cannot be read or made: {error}; "
+        "check HERMES_SSH__HOST_KEY_DIR"
+    )
 
 
 def _load(path: Path, make: Callable[[], asyncssh.SSHKey]) -> asyncssh.SSHKey:

@@ -84,7 +84,7 @@ def test_the_pool_is_shown(visited: Hermes) -> None:
     pool = visited.pool()
     keys = {"target", "warm", "leased", "lingering", "starting", "max", "limits_enforced"}
     assert set(pool) == keys | {"sandboxes"}
-    row = {"id", "name", "state", "age_seconds", "session", "visitor"}
+    row = {"id", "name", "state", "age_seconds", "session", "visitor", "supervised"}
     assert all(set(box) == row for box in pool["sandboxes"])
 
 

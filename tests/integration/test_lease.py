@@ -59,7 +59,7 @@ async def test_visitors_never_share_a_sandbox(start: Start) -> None:
 
 async def test_a_sandbox_lingers_no_longer_than_it_should(start: Start) -> None:
     """After the linger time the box is gone, and he who comes back gets a fresh one."""
-    hermes = start(POOL__SIZE="1", POOL__LINGER_SECONDS="1")
+    hermes = start(POOL__SIZE="1", POOL__LINGER_SECONDS="4")
     await said(hermes, "echo mine > /root/f")
     old = box_of(hermes, "127.0.0.1")["name"]
     wait_for(lambda: old not in hermes.containers(), 10.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hermes.settings_source import config_home
 from tests.integration.running import READY_SECONDS, Hermes, banner_of, wait_for
 from tests.manager import Manager
 from tests.passing import passing
@@ -164,6 +165,7 @@ async def test_hangup_reads_userdb_and_log_level_again(make: Make, manager: Mana
     hermes, told = make(AUTH__ACCEPT_AFTER_FAILURES="0"), Told(manager)
     userdb, settings = hermes.directory / "userdb.txt", hermes.directory / "hermes" / "hermes.env"
     settings.parent.mkdir()
+    (hermes.directory / "containers").symlink_to(config_home() / "containers")
     hermes.environment["XDG_CONFIG_HOME"] = str(hermes.directory)
     userdb.write_text("root:x:one\n")
     settings.write_text(f"HERMES_AUTH__USERDB={userdb}\n")
