@@ -6,7 +6,6 @@ Only the user that runs the service can open it (mode 0600).
 import asyncio
 import contextlib
 import json
-import os
 import socket as sockets
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -39,11 +38,9 @@ async def answering(path: Path, answers: Answers) -> AsyncIterator[None]:
         writer.close()
 
     path.unlink(missing_ok=True)  # noqa: ASYNC240 - on a tmpfs
-    mask = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(answer, path)
-    finally:
-        os.umask(mask)
+    server = await asyncio.start_unix_server(answer, path)
+    # Not by umask, which would hold for directories that another thread makes at that moment.
+    path.chmod(0o600)  # noqa: ASYNC240
     try:
         yield
     finally:
