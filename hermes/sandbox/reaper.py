@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _GRACE_SECONDS: Final = 0.5
 _HALT_SECONDS: Final = 2.0
+_LATE_SECONDS: Final = 3.0
 _QUIET_SECONDS: Final = 0.2
 _DRAINED_BYTES: Final = 1 << 20
 
@@ -90,14 +91,18 @@ class Reaper:
 
         Those of this run are meant: a new service may have sandboxes by now.
         """
-        containers = labelled(self._label(), self._api)
         self._halt_held()
         time.sleep(_GRACE_SECONDS)
         with self._alone():
             self._take_all(sorted(self._own))
             self.let_go()
-            if containers:
-                delete(containers, self._api)
+            self._delete_all()
+        time.sleep(_LATE_SECONDS)  # podman may have been asked for one more
+        self._delete_all()
+
+    def _delete_all(self) -> None:
+        if containers := labelled(self._label(), self._api):
+            delete(containers, self._api)
 
     def _take_all(self, paths: list[Path]) -> list[str]:
         return [path.stem for path in paths if self._take(path)]
