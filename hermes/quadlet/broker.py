@@ -48,7 +48,8 @@ UMask=0077
 _CONTAINER: Final = """\
 {header}# Takes what visitors left out of their sandboxes, with the powers that Hermes itself lacks.
 # It is in the user's own namespace and sees the host's processes and podman's storage; of what root
-# has there it keeps what it takes to read any file, look into a process and end it.
+# has there it keeps what it takes to read any file, look into a process and end it, and to enter
+# a sandbox's mount namespace before its visitor.
 
 [Unit]
 Description=Broker of Hermes
